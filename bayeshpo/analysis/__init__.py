@@ -1,0 +1,1 @@
+"""Analysis of results: regret, summaries, figures, tables."""

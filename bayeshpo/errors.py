@@ -1,0 +1,30 @@
+"""Exceptions that a user can meet, and the nearest valid name to a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BayeshpoError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class SpecificationError(BayeshpoError):
+    """What was asked for cannot be done; nothing has run yet."""
+
+
+class SpaceExhausted(BayeshpoError):
+    """Every legal configuration of a finite space has been tried."""
+
+
+class StudyInterrupted(BayeshpoError):
+    """The study stopped early; its finished trials are kept."""
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
+    """One line that says which name is unknown and what would be right."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(names)}"
+    return f"unknown {kind} '{name}'; {hint}"

@@ -1,0 +1,1 @@
+"""Inference engines: one a file."""

@@ -1,0 +1,105 @@
+"""The Problem protocol: an objective with its space, and what it is able to give beyond a value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from bayeshpo.space import Configuration, SearchSpace, as_space
+from bayeshpo.trial import Direction, Outcome
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a problem can give beyond a value; searchers see this and the space, never the problem."""
+
+    gradient: bool = False
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """An objective with its search space.
+
+    Attributes
+    ----------
+    name
+        Short name used in records and figures.
+    space, direction
+        What is searched, and whether the value is minimised or maximised.
+    optimum
+        Best possible true value, in the problem's own direction; None where it is not known.
+    work_unit
+        What one unit of `Outcome.work` is.
+    """
+
+    name: str
+    space: SearchSpace
+    direction: Direction
+    optimum: float | None
+    work_unit: str
+
+    def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
+        """The objective at a configuration; randomness only from ``rng``."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Problem, Protocol):
+    """A problem that can give the derivative of its value by unit-cube coordinate."""
+
+    def evaluate_with_gradient(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
+        """As `evaluate`, with `Outcome.gradient` filled and its work counted."""
+        ...
+
+
+def capabilities(problem: Problem) -> Capabilities:
+    """What a problem is able to give."""
+    return Capabilities(gradient=isinstance(problem, Differentiable))
+
+
+class FunctionProblem:
+    """A user's own function of a dict as a problem.
+
+    Parameters
+    ----------
+    objective
+        Takes a dict of hyperparameters, returns a float.
+    space
+        Whatever `as_space` takes.
+    direction
+        "minimize" or "maximize".
+    """
+
+    optimum: float | None = None
+    work_unit = "evaluation"
+
+    def __init__(self, objective: Callable[[Configuration], Any], space: Any, direction: Direction) -> None:
+        self.objective = objective
+        self.space = as_space(space)
+        self.direction = direction
+        self.name = getattr(objective, "__name__", "objective")
+
+    def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
+        """Call the function; what it returns is checked, what it raises is left to the caller."""
+        start = time.perf_counter()
+        value = self.objective(dict(configuration))
+        return Outcome.of(value, seconds=time.perf_counter() - start)
+
+
+def evaluate(
+    problem: Problem, configuration: Configuration, *, rng: np.random.Generator, gradient: bool = False
+) -> Outcome:
+    """Evaluate with the clock running; an exception becomes a failed outcome with its reason."""
+    start = time.perf_counter()
+    try:
+        if gradient and isinstance(problem, Differentiable):
+            outcome: Any = problem.evaluate_with_gradient(configuration, rng=rng)
+        else:
+            outcome = problem.evaluate(configuration, rng=rng)
+    except Exception as error:
+        return Outcome.raised(error, seconds=time.perf_counter() - start)
+    return Outcome.of(outcome, seconds=time.perf_counter() - start)

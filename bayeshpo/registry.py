@@ -1,0 +1,102 @@
+"""Registered names: where each part lives and one line on what it is. Nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from bayeshpo.errors import SpecificationError, unknown_name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered part."""
+
+    target: str
+    summary: str
+
+    def load(self) -> Any:
+        """Import the class or function."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+PROBLEMS = {
+    "branin": Entry("bayeshpo.problems.synthetic:Branin", "Branin function, d = 2, known optimum"),
+    "hartmann6": Entry("bayeshpo.problems.synthetic:Hartmann6", "Hartmann function, d = 6, known optimum"),
+    "svc_digits": Entry("bayeshpo.problems.svc_digits:SVCDigits", "5-fold accuracy of an SVC on digits"),
+    "mlp_iris": Entry("bayeshpo.problems.mlp_iris:MLPIris", "5-fold cross-entropy of a small network on iris"),
+    "logistic_breast_cancer": Entry(
+        "bayeshpo.problems.logistic_breast_cancer:LogisticBreastCancer",
+        "validation loss of penalised logistic regression, with its exact hypergradient",
+    ),
+}
+
+SEARCHERS = {
+    "random": Entry("bayeshpo.searchers.random:RandomSearcher", "independent draws from the space"),
+    "sobol": Entry("bayeshpo.searchers.sobol:SobolSearcher", "scrambled Sobol sequence"),
+    "grid": Entry("bayeshpo.searchers.grid:GridSearcher", "all configurations of a finite space, shuffled"),
+    "finite_difference": Entry(
+        "bayeshpo.searchers.gradient.finite_difference:FiniteDifferenceSearcher",
+        "projected gradient descent on central differences, every evaluation counted",
+    ),
+    "hypergradient": Entry(
+        "bayeshpo.searchers.gradient.hypergradient:HypergradientSearcher",
+        "projected gradient descent on the problem's own gradient",
+    ),
+    "bayesian": Entry(
+        "bayeshpo.searchers.bayesian:BayesianSearcher", "full posterior of a surrogate, acquisition over its draws"
+    ),
+}
+
+SURROGATES = {
+    "gp": Entry("bayeshpo.surrogates.gp:GaussianProcess", "Matern-5/2 ARD Gaussian process"),
+}
+
+ACQUISITIONS = {
+    "log_ei": Entry("bayeshpo.acquisitions.log_ei:LogExpectedImprovement", "log expected improvement"),
+}
+
+ENGINES = {
+    "nuts": Entry("bayeshpo.inference.nuts:NUTS", "no-U-turn sampler, fitted anew at each n"),
+}
+
+KINDS = {
+    "problem": PROBLEMS,
+    "searcher": SEARCHERS,
+    "surrogate": SURROGATES,
+    "acquisition": ACQUISITIONS,
+    "engine": ENGINES,
+}
+
+
+def load(kind: str, name: str) -> Any:
+    """The class registered under a name.
+
+    Raises
+    ------
+    SpecificationError
+        If there is none, with the nearest valid name.
+    """
+    table = KINDS[kind]
+    if name not in table:
+        raise SpecificationError(unknown_name(kind, name, table))
+    return table[name].load()
+
+
+def create(kind: str, name: str, arguments: dict[str, Any]) -> Any:
+    """An instance of a registered part.
+
+    Raises
+    ------
+    SpecificationError
+        If the name is unknown or the part does not take an argument.
+    """
+    part = load(kind, name)
+    valid = list(inspect.signature(part).parameters)
+    for argument in arguments:
+        if argument not in valid:
+            raise SpecificationError(unknown_name(f"argument of {kind} '{name}'", argument, valid or ["(none)"]))
+    return part(**arguments)

@@ -1,0 +1,64 @@
+"""The searcher contract."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from bayeshpo.errors import SpecificationError
+from bayeshpo.problem import Capabilities
+from bayeshpo.randomness import Streams
+from bayeshpo.space import SearchSpace
+from bayeshpo.trial import History, Suggestion, Trial
+
+
+class Searcher(ABC):
+    """Proposes configurations from the history alone.
+
+    A searcher is a function of (history, streams): what it keeps between calls only saves time, so that a study that
+    is resumed from its records goes on as if it had not been interrupted.
+    """
+
+    name: str
+
+    def check(self, space: SearchSpace, capabilities: Capabilities) -> None:  # noqa: B027 - most searchers need nothing
+        """Refuse, before anything runs, a space or problem that this searcher cannot work on.
+
+        Raises
+        ------
+        SpecificationError
+            Saying what is needed and what would be right.
+        """
+
+    @abstractmethod
+    def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
+        """Propose ``n`` configurations to evaluate, given what is known and what is pending.
+
+        Raises
+        ------
+        SpaceExhausted
+            If every configuration of a finite space has been tried.
+        """
+
+    def recommend(self, history: History, rng: Streams) -> Trial | None:
+        """The tried configuration to use in earnest: the incumbent, unless the searcher knows better."""
+        return history.incumbent
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Rows for ``inference.jsonl`` from the last `ask`; empty for searchers that fit nothing."""
+        return []
+
+    def posterior(self, history: History, rng: Streams) -> Any:
+        """The posterior of the surrogate given the history, an `xarray.DataTree` in ArviZ's layout.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate.
+        """
+        raise SpecificationError(f"the searcher '{self.name}' has no posterior; use BayesianSearcher")
+
+
+def next_index(history: History) -> int:
+    """Index of the next suggestion."""
+    return len(history.trials) + len(history.pending)

@@ -1,0 +1,1 @@
+"""Gradient-based searchers: one a file."""

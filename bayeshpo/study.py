@@ -1,0 +1,199 @@
+"""The ask/tell loop of one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bayeshpo.errors import SpaceExhausted, SpecificationError
+from bayeshpo.problem import Capabilities, FunctionProblem, Problem, capabilities, evaluate
+from bayeshpo.randomness import Streams
+from bayeshpo.searchers.base import Searcher
+from bayeshpo.space import Configuration, as_space
+from bayeshpo.trial import Direction, History, Outcome, Suggestion, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Study:
+    """A searcher at work on one search space, with all its trials.
+
+    Parameters
+    ----------
+    space
+        A ConfigSpace space, or a dict of ``(low, high)`` tuples, lists and scipy distributions.
+    searcher
+        What proposes configurations; a `BayesianSearcher` by default.
+    direction
+        "minimize" or "maximize".
+    seed
+        Equal seeds give equal trials.
+    name
+        Name of the problem; part of the key of all random streams.
+    trials
+        Trials to begin with, as from the records of an earlier run.
+
+    Examples
+    --------
+    >>> import bayeshpo
+    >>> study = bayeshpo.Study({"x": (0.0, 1.0)}, searcher=bayeshpo.RandomSearcher(), seed=1)
+    >>> trial = study.optimize(lambda c: (c["x"] - 0.3) ** 2, budget=5, progress=False)
+    >>> len(study.trials)
+    5
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        searcher: Searcher | None = None,
+        direction: Direction = "minimize",
+        seed: int = 0,
+        *,
+        name: str = "",
+        trials: Iterable[Trial] = (),
+    ) -> None:
+        if direction not in ("minimize", "maximize"):
+            raise SpecificationError(f"expected direction 'minimize' or 'maximize', got {direction!r}")
+        if seed < 0:
+            raise SpecificationError(f"expected a seed >= 0, got {seed}")
+        if searcher is None:
+            from bayeshpo.searchers.bayesian import BayesianSearcher
+
+            searcher = BayesianSearcher()
+        self.searcher = searcher
+        self.history = History(as_space(space), direction, tuple(trials))
+        self.streams = Streams(name, seed)
+        self.reports: list[dict[str, Any]] = []
+
+    def ask(self, n: int | None = None) -> Any:
+        """Propose configurations to evaluate: one `Suggestion`, or a list of ``n``.
+
+        Raises
+        ------
+        SpaceExhausted
+            If every configuration of a finite space has been tried.
+        """
+        start = time.perf_counter()
+        suggestions = self.searcher.ask(self.history, n or 1, self.streams)
+        seconds = (time.perf_counter() - start) / len(suggestions)
+        suggestions = [replace(s, seconds=seconds) for s in suggestions]
+        self.reports += [{"trial": suggestions[0].index, **row} for row in self.searcher.reports()]
+        self.history = replace(self.history, pending=(*self.history.pending, *suggestions))
+        return suggestions if n is not None else suggestions[0]
+
+    def tell(self, suggestion: Suggestion, value: Any) -> Trial:
+        """Record what came back: a number or an `Outcome`; NaN, infinities, None and strings are failed trials.
+
+        Raises
+        ------
+        ValueError
+            If the suggestion is not pending: it was told already, or comes from another study.
+        """
+        if all(s.index != suggestion.index for s in self.history.pending):
+            waiting = [s.index for s in self.history.pending]
+            raise ValueError(f"expected a pending suggestion {waiting}, got trial {suggestion.index}")
+        trial = Trial(suggestion, Outcome.of(value))
+        self.history = self.history.add(trial)
+        return trial
+
+    def run(self, problem: Problem, budget: int) -> Iterator[Trial]:
+        """Evaluate until the study has ``budget`` trials or the space is exhausted, yielding each finished trial."""
+        while len(self.history) < budget:
+            try:
+                suggestion = self.ask()
+            except SpaceExhausted:
+                return
+            rng = self.streams.generator("noise", suggestion.index)
+            outcome = evaluate(problem, suggestion.configuration, rng=rng, gradient=suggestion.needs_gradient)
+            yield self.tell(suggestion, outcome)
+
+    def optimize(self, objective: Callable[[Configuration], Any], budget: int, *, progress: bool = True) -> Trial:
+        """Spend a budget on a function of a dict, or on a `Problem`, and return the best trial.
+
+        A call that raises, or returns no finite number, is a failed trial with its reason; the study goes on. Called
+        again with a larger budget, it goes on from where it was.
+
+        Raises
+        ------
+        SpecificationError
+            If the budget is below 1, the searcher cannot work on this space, or no trial finished.
+        """
+        if budget < 1:
+            raise SpecificationError(f"expected a budget of at least 1 trial, got {budget}")
+        if isinstance(objective, Problem):
+            problem: Problem = objective
+        else:
+            problem = FunctionProblem(objective, self.history.space, self.history.direction)
+        self.searcher.check(self.history.space, capabilities(problem))
+        trials = self.run(problem, budget)
+        for _ in _with_progress(trials, self, budget) if progress else trials:
+            pass
+        best = self.best
+        if best is None:
+            reason = self.history.trials[-1].outcome.reason if self.history.trials else "no trial"
+            raise SpecificationError(f"no trial finished; the last one: {reason}")
+        return best
+
+    def check(self, offered: Capabilities | None = None) -> None:
+        """Refuse a space that the searcher cannot work on; see `Searcher.check`."""
+        self.searcher.check(self.history.space, offered or Capabilities())
+
+    @property
+    def best(self) -> Trial | None:
+        """The incumbent: the best observed trial."""
+        return self.history.incumbent
+
+    @property
+    def recommendation(self) -> Trial | None:
+        """The trial to use in earnest: with a surrogate, the tried configuration of best posterior mean."""
+        return self.searcher.recommend(self.history, self.streams)
+
+    @property
+    def posterior(self) -> Any:
+        """The surrogate's posterior given all trials: an `xarray.DataTree` in ArviZ's layout."""
+        return self.searcher.posterior(self.history, self.streams)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial: index, hyperparameters, value, status, reason, origin, seconds and work."""
+        import pandas as pd
+
+        rows = []
+        for record in (trial.to_record() for trial in self.history.trials):
+            row = {k: record[k] for k in ("index", "value", "status", "reason", "origin")}
+            row |= {name: record["configuration"].get(name) for name in self.history.space.configspace}
+            rows.append(row | {k: record[k] for k in ("seconds_ask", "seconds_evaluate", "work")})
+        return pd.DataFrame(rows)
+
+    @property
+    def inference(self) -> pd.DataFrame:
+        """A row a fit of the surrogate: data, action, status, convergence diagnostics and seconds."""
+        import pandas as pd
+
+        return pd.DataFrame(self.reports)
+
+
+def _with_progress(trials: Iterator[Trial], study: Study, budget: int) -> Iterator[Trial]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[best]}"),
+    )  # fmt: skip
+    with Progress(*columns) as bar:
+        task = bar.add_task(study.searcher.name, total=budget, completed=len(study.history), best="")
+        for trial in trials:
+            best = study.best
+            shown = "no finished trial yet" if best is None else f"best {best.value:.6g}"
+            bar.update(task, completed=len(study.history), best=shown)
+            yield trial

@@ -1,0 +1,1 @@
+"""Surrogates of the performance surface: one PyMC model a file."""

@@ -1,0 +1,222 @@
+"""Suggestion, Outcome, Trial and History: what was proposed, what came back, and all of it so far. All are frozen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from bayeshpo.space import Configuration, SearchSpace
+
+Direction = Literal["minimize", "maximize"]
+
+
+class Status(StrEnum):
+    """How a trial ended."""
+
+    FINISHED = "finished"
+    RAISED = "raised"
+    INVALID = "invalid"
+    TIMED_OUT = "timed_out"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration to evaluate.
+
+    Attributes
+    ----------
+    configuration
+        Active hyperparameters and constants by name.
+    index
+        Number of the trial, from 0.
+    origin
+        What proposed it: "initial", "acquisition", "exploration", "random", "grid", "gradient", ...
+    needs_gradient
+        Whether the outcome should carry the objective's gradient.
+    seconds
+        What the searcher took to propose it.
+    info
+        What else the searcher wants on record (JSON values); a searcher may read its own entries back from the history.
+    """
+
+    configuration: Configuration
+    index: int
+    origin: str
+    needs_gradient: bool = False
+    seconds: float = 0.0
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation gave back.
+
+    Attributes
+    ----------
+    value
+        The objective in the problem's own direction; None unless the status is "finished".
+    status, reason
+        How it ended, and why if it failed.
+    seconds
+        Wall time of the evaluation.
+    work
+        Cost in the problem's own unit.
+    gradient
+        Derivative of the value by hyperparameter name, in the hyperparameter's position in the unit cube.
+    info
+        Further measurements (JSON values).
+    """
+
+    value: float | None
+    status: Status = Status.FINISHED
+    reason: str | None = None
+    seconds: float = 0.0
+    work: float = 1.0
+    gradient: Mapping[str, float] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: Any, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
+        """The outcome for whatever an objective returned: NaN, infinities and what is no number become "invalid"."""
+        if isinstance(value, Outcome):
+            return replace(value, seconds=seconds) if value.seconds == 0.0 else value
+        invalid = f"expected a finite number, got {value!r}"[:200]
+        if isinstance(value, (str, bytes, bool)) or value is None:
+            return cls(None, Status.INVALID, invalid, seconds, work)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return cls(None, Status.INVALID, invalid, seconds, work)
+        if not math.isfinite(number):
+            return cls(None, Status.INVALID, invalid, seconds, work)
+        return cls(number, seconds=seconds, work=work)
+
+    @classmethod
+    def raised(cls, error: BaseException, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
+        """The outcome of an evaluation that raised."""
+        return cls(None, Status.RAISED, f"{type(error).__name__}: {error}"[:500], seconds, work)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation: a suggestion with its outcome."""
+
+    suggestion: Suggestion
+    outcome: Outcome
+
+    @property
+    def configuration(self) -> Configuration:
+        """Active hyperparameters and constants by name."""
+        return self.suggestion.configuration
+
+    @property
+    def value(self) -> float | None:
+        """The objective in the problem's own direction; None if the trial failed."""
+        return self.outcome.value
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a value."""
+        return self.outcome.status is Status.FINISHED
+
+    def to_record(self) -> dict[str, Any]:
+        """The trial as one flat JSON-ready mapping: a line of ``trials.jsonl``."""
+        suggestion, outcome = asdict(self.suggestion), asdict(self.outcome)
+        return {
+            "index": suggestion["index"],
+            "configuration": suggestion["configuration"],
+            "value": outcome["value"],
+            "status": str(outcome["status"]),
+            "reason": outcome["reason"],
+            "origin": suggestion["origin"],
+            "seconds_ask": suggestion["seconds"],
+            "seconds_evaluate": outcome["seconds"],
+            "work": outcome["work"],
+            "gradient": outcome["gradient"],
+            "needs_gradient": suggestion["needs_gradient"],
+            "suggestion_info": suggestion["info"],
+            "outcome_info": outcome["info"],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Trial:
+        """The inverse of `to_record`."""
+        suggestion = Suggestion(
+            record["configuration"], record["index"], record["origin"], record["needs_gradient"],
+            record["seconds_ask"], record["suggestion_info"],
+        )  # fmt: skip
+        outcome = Outcome(
+            record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
+            record["work"], record["gradient"], record["outcome_info"],
+        )  # fmt: skip
+        return cls(suggestion, outcome)
+
+
+@dataclass(frozen=True)
+class History:
+    """All trials of a study so far, in order, with the arrays that searchers use. Losses are always minimised.
+
+    Attributes
+    ----------
+    space, direction
+        The search space, and the direction of the trials' values. It is turned here, once.
+    trials
+        Finished and failed trials.
+    pending
+        Suggestions that were asked for and not yet told.
+    """
+
+    space: SearchSpace
+    direction: Direction = "minimize"
+    trials: tuple[Trial, ...] = ()
+    pending: tuple[Suggestion, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @property
+    def sign(self) -> float:
+        """Loss = sign x value."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
+    def add(self, trial: Trial) -> History:
+        """A new history with one trial more; its suggestion is no longer pending."""
+        pending = tuple(s for s in self.pending if s.index != trial.suggestion.index)
+        return replace(self, trials=(*self.trials, trial), pending=pending)
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """Points of all trials (n, D)."""
+        return self.space.encode(t.configuration for t in self.trials)
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Losses of all trials (n,); NaN where a trial failed."""
+        return np.array([np.nan if t.value is None else self.sign * t.value for t in self.trials])
+
+    @cached_property
+    def finished(self) -> np.ndarray:
+        """Which trials have a value (n,)."""
+        return np.array([t.finished for t in self.trials], dtype=bool)
+
+    @cached_property
+    def gradients(self) -> np.ndarray:
+        """Derivatives of the losses by unit-cube coordinate (n, D); NaN where a trial carries none."""
+        G = np.full((len(self.trials), self.space.dimension), np.nan)
+        for i, trial in enumerate(self.trials):
+            for name, slope in (trial.outcome.gradient or {}).items():
+                G[i, self.space.names.index(name)] = self.sign * slope
+        return G
+
+    @property
+    def incumbent(self) -> Trial | None:
+        """The best observed trial; the first of equals."""
+        if not self.finished.any():
+            return None
+        return self.trials[int(np.nanargmin(self.losses))]
