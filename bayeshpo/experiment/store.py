@@ -1,0 +1,306 @@
+"""Records on disk: the results folder of an experiment, and the folder of one run.
+
+A line is written once, whole and flushed to the disk, after the trial it stands for. What a kill can leave behind is a
+truncated last line, or an inference row whose trial never finished; both are dropped when the run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayeshpo.errors import BayeshpoError, SpecificationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY_COLUMNS = ("problem", "searcher", "seed", "run_id")
+TRIAL_COLUMNS = (
+    "index", "configuration", "value", "status", "reason", "origin", "seconds_ask", "seconds_evaluate", "work",
+    "gradient", "needs_gradient", "suggestion_info", "outcome_info",
+)  # fmt: skip
+INFERENCE_COLUMNS = (
+    "trial", "n", "action", "status", "reason", "chains", "draws", "rhat_max", "ess_bulk_min", "ess_tail_min",
+    "ess_per_second", "divergences", "bfmi_min", "tree_depth_hits", "khat", "evidence_increment", "seconds_compile",
+    "seconds_sample", "seconds_maximise", "acquisition", "acquisition_mcse",
+)  # fmt: skip
+_PARTIAL = ".partial"
+
+
+class RecordError(BayeshpoError):
+    """A record on disk is damaged or held by another process."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as it stands on disk.
+
+    Attributes
+    ----------
+    path
+        The run's folder; its name is the run's identity.
+    spec
+        The run's own specification: problem, searcher, seed, budget, direction, optimum, ...
+    trials
+        One mapping per trial, as `Trial.to_record` writes them.
+    inference
+        One mapping per fit of a surrogate.
+    done
+        How the run ended; None while it is unfinished.
+    posteriors
+        Paths of the kept posteriors (zarr), in order of the number of trials they saw.
+    """
+
+    path: Path
+    spec: Mapping[str, Any]
+    trials: list[dict[str, Any]] = field(repr=False)
+    inference: list[dict[str, Any]] = field(repr=False)
+    done: Mapping[str, Any] | None
+    posteriors: tuple[Path, ...]
+
+    @property
+    def run_id(self) -> str:
+        """Hash of what defines the run's trials."""
+        return self.path.name
+
+    @property
+    def problem(self) -> str:
+        """Label of the problem."""
+        return self.spec["problem"]["label"]
+
+    @property
+    def searcher(self) -> str:
+        """Label of the searcher."""
+        return self.spec["searcher"]["label"]
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.spec["seed"]
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """Read a run's folder, leaving out what a kill left half-written; nothing on disk is changed.
+
+        Raises
+        ------
+        RecordError
+            If a line other than the last is damaged.
+        """
+        trials, _ = read_lines(path / "trials.jsonl")
+        for i, record in enumerate(trials):
+            if record.get("index") != i:
+                got = record.get("index")
+                raise RecordError(f"{path / 'trials.jsonl'}, line {i + 1}: expected trial {i}, got {got}")
+        inference, _ = read_lines(path / "inference.jsonl")
+        inference = [row for row in inference if row["trial"] < len(trials)]
+        done = path / "done.json"
+        return cls(
+            path, read_json(path / "spec.json"), trials, inference,
+            read_json(done) if done.exists() else None,
+            tuple(sorted(path.glob("posterior/*.zarr"))),
+        )  # fmt: skip
+
+
+class Results:
+    """The results folder of an experiment, for reading.
+
+    Parameters
+    ----------
+    path
+        The folder, as `bayeshpo run` made it.
+
+    Raises
+    ------
+    SpecificationError
+        If the folder holds no results.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not (self.path / "experiment.json").is_file():
+            raise SpecificationError(f"{self.path}: no results here; expected a folder made by 'bayeshpo run'")
+        self.experiment: dict[str, Any] = read_json(self.path / "experiment.json")
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, ordered by problem, searcher (as in the experiment's file) and seed."""
+        order = {
+            kind: {part["label"]: i for i, part in enumerate(self.experiment[kind])}
+            for kind in ("problems", "searchers")
+        }
+        found = [RunRecord.read(spec.parent) for spec in (self.path / "runs").glob("*/spec.json")]
+        last = len(found)
+        return sorted(
+            found,
+            key=lambda r: (
+                order["problems"].get(r.problem, last), order["searchers"].get(r.searcher, last), r.seed, r.run_id,
+            ),
+        )  # fmt: skip
+
+    def trials(self) -> pd.DataFrame:
+        """A row a trial of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
+        return _frame(((run, run.trials) for run in self.runs()), TRIAL_COLUMNS)
+
+    def inference(self) -> pd.DataFrame:
+        """A row a fit of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
+        return _frame(((run, run.inference) for run in self.runs()), INFERENCE_COLUMNS)
+
+    def collect(self) -> tuple[Path, Path]:
+        """Write ``trials.parquet`` and ``inference.parquet``; mappings (configuration, info) become JSON strings."""
+        paths = self.path / "trials.parquet", self.path / "inference.parquet"
+        for path, frame in zip(paths, (self.trials(), self.inference()), strict=True):
+            for column in frame.columns[frame.map(lambda v: isinstance(v, (dict, list))).any()]:
+                frame[column] = [json.dumps(v) if isinstance(v, (dict, list)) else None for v in frame[column]]
+            partial = path.with_name(path.name + _PARTIAL)
+            frame.to_parquet(partial, index=False)
+            os.replace(partial, path)
+        return paths
+
+
+def open_results(path: Path, experiment: Mapping[str, Any]) -> None:
+    """Make a results folder for an experiment, or go on with the one that is there.
+
+    A larger budget, more seeds, further problems or searchers continue an experiment; another name, or a problem or
+    searcher whose arguments have changed or that is gone, makes it a different one.
+
+    Parameters
+    ----------
+    path
+        The results folder.
+    experiment
+        The resolved file: name, problems, searchers, budget, seeds, ... as JSON values.
+
+    Raises
+    ------
+    SpecificationError
+        If the folder belongs to a different experiment or is not a results folder.
+    """
+    check_results(path, experiment)
+    (path / "runs").mkdir(parents=True, exist_ok=True)
+    write_json(path / "experiment.json", experiment)
+
+
+def check_results(path: Path, experiment: Mapping[str, Any]) -> None:
+    """Refuse a folder that `open_results` would refuse; nothing is written."""
+    remedy = "give another folder with --results"
+    if path.exists() and not path.is_dir():
+        raise SpecificationError(f"{path}: expected a folder for results, got a file; {remedy}")
+    if not path.exists():
+        return
+    if not (path / "experiment.json").is_file():
+        leftovers = {"runs", "experiment.json" + _PARTIAL}
+        if any(entry.name not in leftovers for entry in path.iterdir()):
+            raise SpecificationError(f"{path}: not empty, and not a results folder; {remedy}")
+        return
+    try:
+        present = read_json(path / "experiment.json")
+        difference = _difference(present, experiment)
+    except (RecordError, KeyError, TypeError):
+        raise SpecificationError(f"{path}: its experiment.json is not that of a results folder; {remedy}") from None
+    if difference:
+        raise SpecificationError(f"{path}: made by a different experiment ({difference}); {remedy} or rename this one")
+
+
+def _difference(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    if present["name"] != wanted["name"]:
+        return f"named '{present['name']}', not '{wanted['name']}'"
+    for kind in ("problems", "searchers"):
+        parts = {part["label"]: _defining(part) for part in wanted[kind]}
+        for part in present[kind]:
+            label = part["label"]
+            if label not in parts:
+                return f"with a {kind[:-1]} '{label}', which this file has not"
+            if _defining(part) != parts[label]:
+                return f"its {kind[:-1]} '{label}' has other arguments"
+    return None
+
+
+def _defining(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key not in ("label", "budget", "problems")}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file as a mapping.
+
+    Raises
+    ------
+    RecordError
+        If it cannot be read as one.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: expected a JSON record, got {type(error).__name__}: {error}") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: expected a JSON mapping, got {type(content).__name__}")
+    return content
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    partial = path.with_name(path.name + _PARTIAL)
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(plain(content), indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(partial, path)
+
+
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The whole records of a JSON-lines file, and the number of bytes they take; a missing file has none.
+
+    The last line is left out if it has no line end or is no JSON mapping: the write was cut short.
+
+    Raises
+    ------
+    RecordError
+        If any other line is damaged.
+    """
+    if not path.exists():
+        return [], 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    records: list[dict[str, Any]] = []
+    size = 0
+    for i, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not line.endswith(b"\n"):
+            if i == len(lines) - 1:
+                break
+            raise RecordError(f"{path}, line {i + 1}: expected a JSON mapping, got {line[:40]!r}")
+        records.append(record)
+        size += len(line)
+    return records, size
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON values: numpy numbers and arrays unwrapped, numbers that are not finite as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (str, bool, int)) or value is None:
+        return value
+    if isinstance(value, float):
+        return float(value) if value - value == 0.0 else None
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [plain(entry) for entry in value]
+    raise TypeError(f"expected JSON values, got {type(value).__name__}: {value!r}"[:200])
+
+
+def _frame(groups: Iterable[tuple[RunRecord, list[dict[str, Any]]]], columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {"problem": run.problem, "searcher": run.searcher, "seed": run.seed, "run_id": run.run_id} | record
+        for run, records in groups
+        for record in records
+    ]
+    names = list(dict.fromkeys([*KEY_COLUMNS, *columns, *(key for row in rows for key in row)]))
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,125 @@
+"""Writing the folder of one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from bayeshpo.experiment.store import RecordError, RunRecord, plain, read_lines, write_json
+
+_PATIENCE = 10.0
+
+
+class RunWriter:
+    """The folder of one run, open for appending; no other process can hold it at the same time.
+
+    Opening it cuts the files back to the last whole line and drops inference rows without a trial.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    spec
+        The run's own specification (JSON values); it replaces the one on disk, as the budget may have grown.
+
+    Raises
+    ------
+    RecordError
+        If a line other than the last is damaged, or another process holds the run.
+    """
+
+    def __init__(self, path: Path, spec: Mapping[str, Any]) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._trials = (path / "trials.jsonl").open("ab")
+        try:
+            _lock(self._trials, path)
+            write_json(path / "spec.json", spec)
+            self.record = self._repaired()
+            self._inference = (path / "inference.jsonl").open("ab") if self.record.inference else None
+        except BaseException:
+            self._trials.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._trials.close()
+        if self._inference is not None:
+            self._inference.close()
+
+    def append(self, trial: Mapping[str, Any], inference: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Record a trial after the fits that led to it, flushed to the disk."""
+        for row in inference:
+            if self._inference is None:
+                self._inference = (self.path / "inference.jsonl").open("ab")
+            _append(self._inference, row)
+        _append(self._trials, trial)
+
+    def keep_posterior(self, tree: Any, n: int) -> Path:
+        """Keep the posterior given ``n`` trials (an `xarray.DataTree`) as zarr, whole or not at all."""
+        path = self.posterior_path(n)
+        partial = path.with_name(path.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        # Version 2 of the format: version 3 specifies neither strings nor consolidated metadata yet.
+        tree.to_zarr(partial, mode="w", zarr_format=2)
+        os.replace(partial, path)
+        return path
+
+    def posterior_path(self, n: int) -> Path:
+        """Where the posterior given ``n`` trials is kept."""
+        return self.path / "posterior" / f"{n:05d}.zarr"
+
+    def finish(self, done: Mapping[str, Any]) -> None:
+        """Write how the run ended: the last thing that is written."""
+        (self.path / "error.txt").unlink(missing_ok=True)
+        write_json(self.path / "done.json", done)
+
+    def _repaired(self) -> RunRecord:
+        (self.path / "done.json").unlink(missing_ok=True)
+        record = RunRecord.read(self.path)
+        _, size = read_lines(self.path / "trials.jsonl")
+        os.truncate(self._trials.fileno(), size)
+        inference = self.path / "inference.jsonl"
+        if inference.exists():
+            partial = inference.with_name(inference.name + ".partial")
+            partial.write_bytes(b"".join(_line(row) for row in record.inference))
+            os.replace(partial, inference)
+        return record
+
+
+def _append(stream: BinaryIO, record: Mapping[str, Any]) -> None:
+    stream.write(_line(record))
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(record), separators=(",", ":")) + "\n").encode()
+
+
+def _lock(stream: BinaryIO, path: Path) -> None:
+    """Hold a run's folder until the stream closes; a worker that is about to die is waited for."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise RecordError(f"{path}: another process is writing this run; wait for it or end it") from None
+            time.sleep(0.1)
