@@ -1,0 +1,149 @@
+"""Command line: ``bayeshpo run``, ``bayeshpo figures``, ``bayeshpo summary``. Heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayeshpo import __version__
+from bayeshpo.errors import BayeshpoError, SpecificationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bayeshpo.experiment.spec import Plan
+
+STOPPED, REFUSED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    help="Bayesian hyperparameter optimisation with full posterior inference.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
+
+
+def main() -> None:
+    """Entry point of the ``bayeshpo`` command."""
+    app()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=lambda v: _version(v))
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment, as experiments/quickstart.toml.")],
+    workers: Annotated[int | None, typer.Option(help="Processes; the number of cores by default.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Results folder; results/NAME by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Trials per run, in place of the file's.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.")] = None,
+) -> None:
+    """Run an experiment, or go on with it: finished trials are kept, and are not run again."""
+    from rich.console import Console
+
+    console = Console()
+    with _refusals():
+        from bayeshpo.experiment import spec
+
+        plan = spec.read(file, budget=budget, seeds=seeds)
+        folder = results or Path("results") / plan.experiment.name
+        try:
+            stopped = _execute(plan, folder, workers, console)
+        except KeyboardInterrupt:
+            _say_how_to_resume(console, folder, file, workers=workers, results=results, budget=budget, seeds=seeds)
+            raise typer.Exit(INTERRUPTED) from None
+    if stopped:
+        raise typer.Exit(STOPPED)
+
+
+@app.command()
+def figures(results: ResultsArgument) -> None:
+    """Draw the figures of an experiment and print their paths."""
+    with _refusals():
+        from bayeshpo.experiment.store import Results
+
+        _draw(Results(results).path)
+
+
+@app.command()
+def summary(results: ResultsArgument) -> None:
+    """Print the tables of regret and of posterior health of an experiment."""
+    from rich.console import Console
+
+    with _refusals():
+        from bayeshpo.analysis.summary import print_summary
+        from bayeshpo.experiment.store import Results
+
+        print_summary(Results(results).path, Console())
+
+
+def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) -> bool:
+    """Run, summarise and draw; whether some run had to stop."""
+    from bayeshpo.experiment.display import describe, display
+    from bayeshpo.experiment.runner import cores, run_plan
+    from bayeshpo.experiment.store import Results
+
+    with display(plan, console) as progress:
+        errors = run_plan(plan, folder, workers=cores() if workers is None else workers, display=progress)
+    results = Results(folder)
+    if not results.trials().empty:
+        from bayeshpo.analysis.summary import print_summary
+
+        results.collect()
+        print_summary(folder, console)
+        _draw(folder)
+    typer.echo(f"results: {folder}")
+    for planned in plan.runs:
+        if planned.id in errors:
+            typer.echo(f"stopped: {describe(planned)}: {errors[planned.id]}", err=True)
+    return bool(errors)
+
+
+def _draw(folder: Path) -> None:
+    from bayeshpo.analysis.figures import draw_all
+
+    for path in draw_all(folder):
+        typer.echo(str(path))
+
+
+def _say_how_to_resume(console: Console, folder: Path, file: Path, **options: object) -> None:
+    from bayeshpo.experiment.store import Results
+
+    kept = sum(len(r.trials) for r in Results(folder).runs()) if (folder / "experiment.json").exists() else 0
+    command = ["bayeshpo", "run", str(file)]
+    for name, value in options.items():
+        command += [] if value is None else [f"--{name}", str(value)]
+    # uv says so in the environment of what it runs; without it the command might not be on the path.
+    prefix = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+    console.print(f"Interrupted. {kept} finished trials are kept in {folder}; go on with:", soft_wrap=True)
+    typer.echo(f"  {prefix}{shlex.join(command)}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bayeshpo {__version__}")
+        raise typer.Exit
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn an error raised on purpose into one line and an exit code."""
+    try:
+        yield
+    except BayeshpoError as error:
+        typer.echo(f"bayeshpo: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(REFUSED if isinstance(error, SpecificationError) else STOPPED) from None

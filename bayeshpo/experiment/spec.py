@@ -1,0 +1,306 @@
+"""The experiment's TOML file as frozen, validated models, and the runs that it stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from bayeshpo import registry
+from bayeshpo.errors import SpecificationError, unknown_name
+from bayeshpo.problem import Problem, capabilities
+from bayeshpo.searchers.base import Searcher
+from bayeshpo.trial import Direction
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Label = Annotated[str, Field(min_length=1)]
+Keep = Literal["last", "none"]
+
+# Pydantic's types of error, in words for a reader of the file.
+_EXPECTED = {
+    "greater_than_equal": "at least 1",
+    "int_type": "a whole number",
+    "string_type": "a string",
+    "string_too_short": "a string that is not empty",
+    "string_pattern_mismatch": "letters, digits, '_', '-' and '.'",
+    "tuple_type": "a list",
+    "too_short": "at least one entry",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "invalid-json-value": "a string, number, boolean, list or table",
+}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Part(_Model):
+    """A registered part with its arguments: every key that is not a field of the model."""
+
+    name: str
+    label: Label
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        own = cls.own_keys()
+        fields = {key: value for key, value in data.items() if key in own}
+        fields.setdefault("label", fields.get("name", "unnamed"))
+        return fields | {"arguments": {key: value for key, value in data.items() if key not in own}}
+
+    @classmethod
+    def own_keys(cls) -> list[str]:
+        """Keys of the file that are not arguments."""
+        return [key for key in cls.model_fields if key != "arguments"]
+
+    @property
+    def key(self) -> str:
+        """What defines the part: name and arguments, not its label."""
+        return self.name + (json.dumps(self.arguments, sort_keys=True) if self.arguments else "")
+
+    def to_record(self) -> dict[str, Any]:
+        """Name, label and arguments as one flat mapping, as in the file."""
+        return {"name": self.name, "label": self.label, **self.arguments}
+
+
+class ProblemSpec(_Part):
+    """One ``[[problems]]`` entry: any further key is an argument of the problem."""
+
+    budget: Count | None = None
+
+    def build(self) -> Problem:
+        """A new instance of the problem."""
+        return registry.create("problem", self.name, self.arguments)
+
+
+class SearcherSpec(_Part):
+    """One ``[[searchers]]`` entry: any further key is an argument of the searcher."""
+
+    problems: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    def build(self) -> Searcher:
+        """A new instance of the searcher."""
+        return registry.create("searcher", self.name, self.arguments)
+
+    def takes(self, problem: ProblemSpec) -> bool:
+        """Whether the searcher is to work on a problem."""
+        return self.problems is None or problem.label in self.problems
+
+
+class ExperimentSpec(_Model):
+    """The whole file: problems x searchers x seeds."""
+
+    name: Name
+    budget: Count
+    seeds: Count = 1
+    keep: Keep = "last"
+    problems: Annotated[tuple[ProblemSpec, ...], Field(min_length=1)]
+    searchers: Annotated[tuple[SearcherSpec, ...], Field(min_length=1)]
+
+    def to_record(self) -> dict[str, Any]:
+        """The resolved file as JSON values, parts as flat mappings."""
+        record: dict[str, Any] = {"name": self.name, "budget": self.budget, "seeds": self.seeds, "keep": self.keep}
+        record["problems"] = [p.to_record() | ({"budget": p.budget} if p.budget else {}) for p in self.problems]
+        record["searchers"] = [
+            s.to_record() | ({"problems": list(s.problems)} if s.problems else {}) for s in self.searchers
+        ]
+        return record
+
+
+class RunSpec(_Model):
+    """One searcher on one problem with one seed."""
+
+    problem: ProblemSpec
+    searcher: SearcherSpec
+    seed: int
+    budget: int
+    keep: Keep
+    direction: Direction
+    optimum: float | None
+    work_unit: str
+    space: tuple[str, ...]
+    fits: bool
+
+    @property
+    def id(self) -> str:
+        """Hash of what defines the run's trials: neither its budget nor its labels."""
+        key = json.dumps([self.problem.key, self.searcher.key, self.seed])
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    def to_record(self) -> dict[str, Any]:
+        """The content of ``spec.json``."""
+        record = self.model_dump(mode="json", exclude={"problem", "searcher", "fits"})
+        return {"problem": self.problem.to_record(), "searcher": self.searcher.to_record(), **record}
+
+
+class Plan(_Model):
+    """A checked experiment with all its runs."""
+
+    experiment: ExperimentSpec
+    runs: tuple[RunSpec, ...]
+
+
+def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int | None = None) -> Plan:
+    """Read and check an experiment's file; every problem and searcher is built once, nothing is run.
+
+    Parameters
+    ----------
+    path
+        The TOML file.
+    budget
+        Trials per run, in place of every budget of the file.
+    seeds
+        Number of seeds, in place of the file's.
+
+    Raises
+    ------
+    SpecificationError
+        In one line: the place in the file, what is wrong and what would be right.
+    """
+    path = Path(path)
+    for option, value in (("--budget", budget), ("--seeds", seeds)):
+        if value is not None and value < 1:
+            raise SpecificationError(f"{option}: expected at least 1, got {value}")
+    data = _load(path)
+    try:
+        experiment = ExperimentSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecificationError(f"{path}: {_first(error, data)}") from None
+    if budget is not None:
+        problems = tuple(p.model_copy(update={"budget": None}) for p in experiment.problems)
+        experiment = experiment.model_copy(update={"budget": budget, "problems": problems})
+    if seeds is not None:
+        experiment = experiment.model_copy(update={"seeds": seeds})
+    try:
+        return Plan(experiment=experiment, runs=_runs(experiment))
+    except SpecificationError as error:
+        raise SpecificationError(f"{path}: {error}") from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        siblings = [str(p) for p in path.parent.glob("*.toml")]
+        hint = unknown_name("file", str(path), siblings) if siblings else f"no .toml file in {path.parent}"
+        raise SpecificationError(f"{path}: no such file; {hint.partition('; ')[2] or hint}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecificationError(f"{path}: not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecificationError(f"{path}: expected a TOML file in UTF-8: {error}") from None
+
+
+def _runs(experiment: ExperimentSpec) -> tuple[RunSpec, ...]:
+    _refuse_repeats("problems", experiment.problems)
+    _refuse_repeats("searchers", experiment.searchers)
+    labels = [p.label for p in experiment.problems]
+    for i, searcher in enumerate(experiment.searchers, 1):
+        for label in searcher.problems or ():
+            if label not in labels:
+                raise SpecificationError(f"searchers[{i}].problems: {unknown_name('problem label', label, labels)}")
+    problems = [_built("problem", i, part) for i, part in enumerate(experiment.problems, 1)]
+    searchers = [_built("searcher", i, part) for i, part in enumerate(experiment.searchers, 1)]
+    pairs = list(zip(experiment.problems, problems, strict=True))
+    for i, (part, searcher) in enumerate(zip(experiment.searchers, searchers, strict=True), 1):
+        _check(f"searchers[{i}]", part, searcher, pairs)
+    return tuple(
+        RunSpec(
+            problem=problem_part, searcher=searcher_part, seed=seed, keep=experiment.keep,
+            budget=problem_part.budget or experiment.budget, direction=problem.direction, optimum=problem.optimum,
+            work_unit=problem.work_unit, space=problem.space.names,
+            fits=type(searcher).posterior is not Searcher.posterior,
+        )
+        for problem_part, problem in pairs
+        for searcher_part, searcher in zip(experiment.searchers, searchers, strict=True)
+        if searcher_part.takes(problem_part)
+        for seed in range(experiment.seeds)
+    )  # fmt: skip
+
+
+def _refuse_repeats(kind: str, parts: Sequence[_Part]) -> None:
+    labels = Counter(part.label for part in parts)
+    keys: dict[str, int] = {}
+    for i, part in enumerate(parts, 1):
+        if part.key in keys:
+            raise SpecificationError(f"{kind}[{i}]: the same as {kind}[{keys[part.key]}]; remove one")
+        if labels[part.label] > 1 and any(part.label == other.label for other in parts[: i - 1]):
+            raise SpecificationError(f"{kind}[{i}].label: '{part.label}' is taken; give each its own label")
+        keys[part.key] = i
+
+
+def _built(kind: str, i: int, part: ProblemSpec | SearcherSpec) -> Any:
+    place = f"{kind}s[{i}]"
+    try:
+        constructor = registry.load(kind, part.name)
+    except SpecificationError as error:
+        raise SpecificationError(f"{place}.name: {error}") from None
+    arguments = list(inspect.signature(constructor).parameters)
+    for key in part.arguments:
+        if key not in arguments:
+            raise SpecificationError(f"{place}.{key}: {unknown_name('key', key, [*arguments, *part.own_keys()])}")
+    try:
+        return part.build()
+    except (SpecificationError, TypeError, ValueError) as error:
+        raise SpecificationError(f"{place} ({part.name}): {_one_line(error)}") from None
+
+
+def _check(place: str, part: SearcherSpec, searcher: Searcher, pairs: Sequence[tuple[ProblemSpec, Problem]]) -> None:
+    suited, refusals = [], []
+    for problem_part, problem in pairs:
+        try:
+            searcher.check(problem.space, capabilities(problem))
+            suited.append(problem_part.label)
+        except SpecificationError as error:
+            if part.takes(problem_part):
+                refusals.append((problem_part.label, error))
+    if refusals:
+        label, error = refusals[0]
+        remedy = f"problems = {json.dumps(suited)} names what it can do" if suited else "no problem here suits it"
+        raise SpecificationError(
+            f"{place}: '{part.name}' cannot work on problem '{label}': {_one_line(error)}; {remedy}"
+        )
+
+
+def _first(error: ValidationError, data: Mapping[str, Any]) -> str:
+    """The first of pydantic's complaints in our words; a misspelled key explains a missing one, so it comes first."""
+    complaints = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    complaint = complaints[0]
+    location = tuple(step for step in complaint["loc"] if step != "arguments")
+    place = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+    match complaint["type"]:
+        case "extra_forbidden":
+            return f"{place}: {unknown_name('key', str(location[-1]), ExperimentSpec.model_fields)}"
+        case "missing":
+            return f"{place}: {_missing(location, data)}"
+    expected = _EXPECTED.get(complaint["type"]) or complaint["msg"].removeprefix("Input should be ")
+    return _one_line(f"{place}: expected {expected}, got {complaint['input']!r}"[:200])
+
+
+def _missing(location: tuple[int | str, ...], data: Mapping[str, Any]) -> str:
+    key = location[-1]
+    if key in ("problems", "searchers"):
+        return f"missing; expected at least one [[{key}]] with a name"
+    if len(location) == 1:
+        return "missing; expected a line such as " + ('name = "first"' if key == "name" else f"{key} = 20")
+    kind = str(location[0])[:-1]
+    given = data[str(location[0])][location[1]]
+    close = [k for k in given if unknown_name("", k, ["name"]).endswith("?")]
+    hint = f"did you mean 'name' by '{close[0]}'?" if close else f"valid: {', '.join(sorted(registry.KINDS[kind]))}"
+    return f"missing; {hint}"
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,133 @@
+"""One run from its records to its end, and the process that executes runs one after another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from bayeshpo.experiment.spec import RunSpec
+from bayeshpo.experiment.writer import RunWriter
+from bayeshpo.study import Study
+from bayeshpo.trial import Trial
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    run
+        The run's identity.
+    trials, failed
+        Number of trials so far, and how many of them have no value.
+    best
+        Best value so far, in the problem's own direction.
+    done
+        Whether the run has ended.
+    error
+        Why it could not go on.
+    """
+
+    run: str
+    trials: int = 0
+    failed: int = 0
+    best: float | None = None
+    done: bool = False
+    error: str | None = None
+
+
+def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> None:
+    """Take a run from its records in a folder to its end, recording each trial as it finishes.
+
+    Raises
+    ------
+    RecordError
+        If the records are damaged or held by another process.
+    """
+    problem, searcher = run.problem.build(), run.searcher.build()
+    with RunWriter(path, run.to_record()) as writer:
+        trials = [Trial.from_record(record) for record in writer.record.trials]
+        # The problem's key, not the run's, names the random streams: searchers are compared on equal terms.
+        study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials)
+        report(_progress(run, study))
+        recorded = 0
+        for trial in study.run(problem, run.budget):
+            writer.append(trial.to_record(), study.reports[recorded:])
+            recorded = len(study.reports)
+            report(_progress(run, study))
+        n = len(study.history)
+        if run.keep == "last" and run.fits and study.best is not None and not writer.posterior_path(n).exists():
+            writer.keep_posterior(study.posterior, n)
+        writer.finish(_ending(run, study))
+    report(_progress(run, study, done=True))
+
+
+def serve(connection: Connection, log: Path) -> None:
+    """Execute the runs that come over a connection, until None comes or the parent is gone.
+
+    Whatever libraries print goes to a log, since the screen belongs to the parent.
+    """
+    # Ctrl-C reaches every process of the terminal; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open("ab") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    while True:
+        try:
+            task: tuple[RunSpec, Path] | None = connection.recv()
+        except EOFError:
+            return
+        if task is None:
+            return
+        run, path = task
+        try:
+            execute(run, path, connection.send)
+        except Exception as error:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            connection.send(Progress(run.id, error=f"{text} (see {path / 'error.txt'})"))
+
+
+def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:
+    history, best = study.history, study.best
+    failed = sum(not trial.finished for trial in history.trials)
+    return Progress(run.id, len(history), failed, None if best is None else best.value, done)
+
+
+def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
+    n, best, recommended = len(study.history), study.best, study.recommendation
+    seconds = sum(t.suggestion.seconds + t.outcome.seconds for t in study.history.trials)
+    recommendation = None
+    if recommended is not None:
+        recommendation = {
+            "configuration": recommended.configuration,
+            "value": recommended.value,
+            "index": recommended.suggestion.index,
+        }
+    return {
+        "status": "finished" if n >= run.budget else "exhausted",
+        "trials": n,
+        "failed": sum(not t.finished for t in study.history.trials),
+        "best": None if best is None else best.value,
+        "recommendation": recommendation,
+        "seconds": seconds,
+    }
+
+
+def _end_with_parent() -> None:
+    """Leave nothing running when the parent is killed: its runs may be taken up by another command at once."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
