@@ -79,6 +79,7 @@ def _iris() -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]
     from sklearn.model_selection import StratifiedKFold
 
     inputs, species = load_iris(return_X_y=True)
+    inputs, species = np.asarray(inputs), np.asarray(species)
     return inputs, species, list(StratifiedKFold(5, shuffle=True, random_state=0).split(inputs, species))
 
 
