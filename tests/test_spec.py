@@ -1,0 +1,186 @@
+"""The experiment's file: what it resolves to, and every bad input refused in one line with exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bayeshpo.cli import app
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment import spec
+
+HEAD = 'name = "tiny"\nbudget = 3\n'
+BRANIN = '[[problems]]\nname = "branin"\n'
+RANDOM = '[[searchers]]\nname = "random"\n'
+
+REFUSED = {
+    "unknown key": ("bugdet = 3\n" + HEAD + BRANIN + RANDOM, "bugdet: unknown key 'bugdet'; did you mean 'budget'?"),
+    "unknown problem": (
+        HEAD + '[[problems]]\nname = "brannin"\n' + RANDOM,
+        "problems[1].name: unknown problem 'brannin'; did you mean 'branin'?",
+    ),
+    "unknown searcher": (
+        HEAD + BRANIN + RANDOM + '[[searchers]]\nname = "bayesan"\n',
+        "searchers[2].name: unknown searcher 'bayesan'; did you mean 'bayesian'?",
+    ),
+    "unknown argument": (
+        HEAD + '[[problems]]\nname = "svc_digits"\ndiscret = true\n' + RANDOM,
+        "problems[1].discret: unknown key 'discret'; did you mean 'discrete'?",
+    ),
+    "misspelled label": (
+        HEAD + BRANIN + 'lable = "b"\n' + RANDOM,
+        "problems[1].lable: unknown key 'lable'; did you mean 'label'?",
+    ),
+    "unknown problem label": (
+        HEAD + BRANIN + RANDOM + 'problems = ["brannin"]\n',
+        "searchers[1].problems: unknown problem label 'brannin'; did you mean 'branin'?",
+    ),
+    "no name": (
+        HEAD + BRANIN + '[[searchers]]\nnam = "random"\n',
+        "searchers[1].name: missing; did you mean 'name' by 'nam'?",
+    ),
+    "negative budget": (
+        'name = "tiny"\nbudget = -3\n' + BRANIN + RANDOM,
+        "budget: expected at least 1, got -3",
+    ),
+    "zero budget of a problem": (
+        HEAD + BRANIN + "budget = 0\n" + RANDOM,
+        "problems[1].budget: expected at least 1, got 0",
+    ),
+    "zero seeds": (HEAD + "seeds = 0\n" + BRANIN + RANDOM, "seeds: expected at least 1, got 0"),
+    "budget as text": (
+        'name = "tiny"\nbudget = "3"\n' + BRANIN + RANDOM,
+        "budget: expected a whole number, got '3'",
+    ),
+    "budget missing": ('name = "tiny"\n' + BRANIN + RANDOM, "budget: missing; expected a line such as budget = 20"),
+    "no searchers": (HEAD + BRANIN, "searchers: missing; expected at least one [[searchers]] with a name"),
+    "wrong keep": (HEAD + 'keep = "all"\n' + BRANIN + RANDOM, "keep: expected 'last' or 'none', got 'all'"),
+    "name with a slash": (
+        'name = "a/b"\nbudget = 3\n' + BRANIN + RANDOM,
+        "name: expected letters, digits, '_', '-' and '.', got 'a/b'",
+    ),
+    "problems is no list": (HEAD + "problems = 3\n" + RANDOM, "problems: expected a list, got 3"),
+    "a date as argument": (
+        HEAD + BRANIN + "noise = 2020-01-01\n" + RANDOM,
+        "problems[1].noise: expected a string, number, boolean, list or table, got datetime.date(2020, 1, 1)",
+    ),
+    "equal labels": (
+        HEAD + BRANIN + '[[problems]]\nname = "hartmann6"\nlabel = "branin"\n' + RANDOM,
+        "problems[2].label: 'branin' is taken; give each its own label",
+    ),
+    "equal entries": (
+        HEAD + BRANIN + RANDOM + RANDOM + 'label = "again"\n',
+        "searchers[2]: the same as searchers[1]; remove one",
+    ),
+    "gradient searcher without gradients": (
+        HEAD + BRANIN + RANDOM + '[[searchers]]\nname = "hypergradient"\n',
+        "searchers[2]: 'hypergradient' cannot work on problem 'branin': ",
+    ),
+    "grid without a finite grid": (
+        HEAD + BRANIN + '[[problems]]\nname = "svc_digits"\ndiscrete = true\n[[searchers]]\nname = "grid"\n',
+        "searchers[1]: 'grid' cannot work on problem 'branin': ",
+    ),
+    "not TOML": ("name = \n", "not valid TOML: "),
+}
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "q.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    text, message = REFUSED[case]
+    write(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", "q.toml"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"bayeshpo: q.toml: {message}")
+    assert list(tmp_path.iterdir()) == [tmp_path / "q.toml"]
+
+
+def test_refusal_names_what_the_searcher_can_do(tmp_path: Path) -> None:
+    text, _ = REFUSED["grid without a finite grid"]
+    with pytest.raises(SpecificationError, match=r'problems = \["svc_digits"\] names what it can do$'):
+        spec.read(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget", "-1"], "--budget: expected at least 1, got -1"),
+        (["--seeds", "0"], "--seeds: expected at least 1, got 0"),
+        (["--workers", "0"], "--workers: expected at least 1, got 0"),
+    ],
+)
+def test_bad_options_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    write(tmp_path, HEAD + BRANIN + RANDOM)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", "q.toml", *arguments])
+    assert (result.exit_code, result.stderr) == (2, f"bayeshpo: {message}\n")
+    assert not (tmp_path / "results").exists()
+
+
+def test_missing_file_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "quickstart.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", "quikstart.toml"])
+    assert result.exit_code == 2
+    assert result.stderr == "bayeshpo: quikstart.toml: no such file; did you mean 'quickstart.toml'?\n"
+
+
+def test_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "q.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecificationError, match="expected a TOML file in UTF-8"):
+        spec.read(path)
+
+
+def test_runs_are_problems_times_searchers_times_seeds(tmp_path: Path) -> None:
+    text = (
+        'name = "tiny"\nbudget = 3\nseeds = 2\n'
+        + BRANIN
+        + 'budget = 5\n[[problems]]\nname = "hartmann6"\nlabel = "six"\n'
+        + RANDOM
+        + '[[searchers]]\nname = "sobol"\nproblems = ["six"]\n'
+    )
+    plan = spec.read(write(tmp_path, text))
+    got = [(r.problem.label, r.searcher.label, r.seed, r.budget) for r in plan.runs]
+    assert got == [
+        ("branin", "random", 0, 5), ("branin", "random", 1, 5),
+        ("six", "random", 0, 3), ("six", "random", 1, 3),
+        ("six", "sobol", 0, 3), ("six", "sobol", 1, 3),
+    ]  # fmt: skip
+    assert len({run.id for run in plan.runs}) == len(plan.runs)
+    overridden = spec.read(write(tmp_path, text), budget=9, seeds=1)
+    assert [(r.seed, r.budget) for r in overridden.runs] == [(0, 9)] * 3
+
+
+def test_identity_of_a_run_is_what_defines_its_trials(tmp_path: Path) -> None:
+    text = HEAD + BRANIN + RANDOM
+    run = spec.read(write(tmp_path, text)).runs[0]
+    same = spec.read(write(tmp_path, text + 'label = "other"\n'), budget=100).runs[0]
+    assert same.id == run.id
+    other = spec.read(write(tmp_path, HEAD + '[[problems]]\nname = "hartmann6"\n' + RANDOM)).runs[0]
+    assert other.id != run.id
+
+
+def test_quickstart_is_valid_and_its_check_does_not_import_pymc() -> None:
+    code = (
+        "import sys; from bayeshpo.experiment import spec; plan = spec.read('experiments/quickstart.toml'); "
+        "assert len(plan.runs) == 24, len(plan.runs); "
+        "print([m for m in ('pymc', 'pytensor', 'arviz', 'nutpie') if m in sys.modules])"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
