@@ -1,0 +1,26 @@
+"""The inference engine contract."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.surrogates.base import TrainingData
+
+
+class Engine(ABC):
+    """Draws from a surrogate's posterior and says how well."""
+
+    name: str
+
+    @abstractmethod
+    def fit(
+        self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
+    ) -> Posterior:
+        """The posterior given the data; ``previous`` is the one before the newest trials.
+
+        What goes wrong is a status of the report, not an exception: the study goes on.
+        """

@@ -1,0 +1,31 @@
+"""A clock for compilations: how many there were in this process, and how long they took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class CompilationLog:
+    """What was compiled so far in this process: (what, seconds)."""
+
+    entries: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Total so far."""
+        return sum(seconds for _, seconds in self.entries)
+
+
+COMPILATIONS = CompilationLog()
+
+
+@contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """Log the block as one compilation."""
+    start = time.perf_counter()
+    yield
+    COMPILATIONS.entries.append((what, time.perf_counter() - start))

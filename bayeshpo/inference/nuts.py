@@ -1,0 +1,127 @@
+"""No-U-turn sampling (Hoffman and Gelman 2014) through nutpie, fitted anew at each n until its checks pass."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayeshpo.inference.base import Engine
+from bayeshpo.inference.compilation import COMPILATIONS
+from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.surrogates.base import TrainingData
+
+_STATISTICS = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+    "logp": "lp",
+}
+
+
+@dataclass(frozen=True)
+class NUTS(Engine):
+    """NUTS in float64, with more draws where they are needed.
+
+    The posterior of lengthscales is a narrow spike (the dimension matters) beside a wide shelf (it does not); the
+    usual 4 x 250 draws seldom reach R-hat < 1.01. A fit that fails its checks is sampled again, longer.
+
+    Parameters
+    ----------
+    chains
+        Number of chains (>= 4).
+    tune, draws
+        Adaptation steps and kept draws of each chain in the first round.
+    rounds
+        How often to sample at most; each round has four times the draws of the one before, and replaces it.
+    target_accept
+        Acceptance rate that the step size is adapted to.
+    """
+
+    chains: int = 4
+    tune: int = 300
+    draws: int = 1000
+    rounds: int = 3
+    target_accept: float = 0.8
+    name = "nuts"
+
+    def __post_init__(self) -> None:
+        if self.chains < 4 or self.tune < 50 or self.draws < 100 or self.rounds < 1:
+            raise ValueError(
+                f"expected chains >= 4, tune >= 50, draws >= 100 and rounds >= 1, got chains={self.chains}, "
+                f"tune={self.tune}, draws={self.draws}, rounds={self.rounds}"
+            )
+
+    def fit(
+        self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
+    ) -> Posterior:
+        """Sample until R-hat < 1.01 and bulk ESS > 400, or the rounds are spent (status "not_converged")."""
+        compiled_before = COMPILATIONS.seconds
+        density.prepare_gradient()
+        compile_seconds = COMPILATIONS.seconds - compiled_before
+        start = time.perf_counter()
+        starts = _starting_points(density, data, self.chains, rng)
+        report = InferenceReport(self.name, "sampled", len(data.y), seconds_compile=compile_seconds)
+        draws = self.draws
+        Q, statistics = np.empty((0, 0, 0)), {}
+        for attempt in range(self.rounds):
+            Q, statistics = self._sample(density, data, starts, draws, int(rng.integers(2**31)))
+            report = replace(
+                report,
+                action="sampled" if attempt == 0 else "retried",
+                seconds_sample=time.perf_counter() - start,
+            )
+            report = with_convergence(report, Q, statistics)
+            if report.status == "ok":
+                break
+            draws *= 4
+        return Posterior(density, data, Q, report, None, statistics)
+
+    def _sample(
+        self, density: LogDensity, data: TrainingData, starts: np.ndarray, draws: int, seed: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        import nutpie
+        from nutpie.compiled_pyfunc import from_pyfunc
+
+        waiting = iter(starts)
+        model = from_pyfunc(
+            density.dimension,
+            lambda: lambda q: density.value_and_gradient(q, data.X, data.y),
+            lambda seed1, seed2, chain: lambda q: {"q": q},
+            [np.dtype("float64")],
+            [(density.dimension,)],
+            ["q"],
+            make_initial_point_fn=lambda seed: next(waiting, starts[seed % len(starts)]),
+        )
+        trace = nutpie.sample(
+            model, draws=draws, tune=self.tune, chains=self.chains, cores=1, seed=seed,
+            target_accept=self.target_accept, progress_bar=False, save_warmup=False,
+        )  # fmt: skip
+        statistics = {
+            ours: np.asarray(trace["sample_stats"][theirs])
+            for theirs, ours in _STATISTICS.items()
+            if theirs in trace["sample_stats"]
+        }
+        return np.asarray(trace["posterior"]["q"]), statistics
+
+
+def _starting_points(density: LogDensity, data: TrainingData, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Prior draws (n, Q), resampled by their likelihood flattened so that the chains start apart but not in nowhere."""
+    Q = density.prior_draws(100 * n, rng)
+    logp = density.batch(Q, data.X, data.y)
+    prior_only = density.batch(Q, data.X[:0], data.y[:0])
+    tempered = 0.2 * np.where(np.isfinite(logp), logp - prior_only, -np.inf)
+    weights = np.exp(tempered - tempered.max()) if np.isfinite(tempered).any() else np.ones(len(Q))
+    return Q[rng.choice(len(Q), size=n, replace=False, p=_floored(weights))]
+
+
+def _floored(weights: np.ndarray) -> np.ndarray:
+    weights = weights / weights.sum() + 1e-12
+    return weights / weights.sum()

@@ -1,0 +1,107 @@
+"""Posterior of a surrogate: draws, weights, what they were fitted to, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.report import InferenceReport
+from bayeshpo.surrogates.base import TrainingData
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of a surrogate's hyperparameters given the trials.
+
+    Attributes
+    ----------
+    density
+        The compiled log density that the draws come from; it knows the surrogate.
+    data
+        What the surrogate was fitted to.
+    unconstrained
+        Draws on the unconstrained scale (chain, draw, Q).
+    report
+        Diagnostics, action and status.
+    log_weights
+        Normalised log weights (chain, draw) of importance-sampled draws; None where all weigh the same.
+    sample_stats
+        The engine's statistics by ArviZ's names, each (chain, draw).
+    """
+
+    density: LogDensity
+    data: TrainingData
+    unconstrained: np.ndarray
+    report: InferenceReport
+    log_weights: np.ndarray | None = None
+    sample_stats: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of draws."""
+        return self.unconstrained.shape[0] * self.unconstrained.shape[1]
+
+    @property
+    def draws(self) -> np.ndarray:
+        """All draws (S, Q), chain after chain."""
+        return self.unconstrained.reshape(self.size, -1)
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Hyperparameters on their own scale, each (S, ...)."""
+        return self.density.constrain(self.draws)
+
+    def thinned(self, n: int) -> np.ndarray:
+        """Unconstrained draws (n, Q) of equal weight: evenly spaced, or a systematic resample of weighted draws."""
+        if self.log_weights is None:
+            if n >= self.size:
+                return self.draws
+            return self.draws[np.linspace(0, self.size, n, endpoint=False).astype(int)]
+        cumulative = np.cumsum(np.exp(self.log_weights.ravel()))
+        return self.draws[np.searchsorted(cumulative / cumulative[-1], (np.arange(n) + 0.5) / n)]
+
+    def to_datatree(self) -> xr.DataTree:
+        """The posterior in ArviZ's layout, with draws of the prior beside it."""
+        chains, draws = self.unconstrained.shape[:2]
+        posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in self.values.items()}
+        prior_draws = self.density.prior_draws(1000, np.random.default_rng(0))
+        prior = {n: v[None] for n, v in self.density.constrain(prior_draws).items()}
+        statistics = dict(self.sample_stats)
+        if self.log_weights is not None:
+            statistics["log_weight"] = self.log_weights
+        names = list(self.density.columns.names)
+        n = len(self.data.y)
+        groups = {
+            "posterior": self._dataset(posterior),
+            "sample_stats": self._dataset(statistics),
+            "prior": self._dataset(prior),
+            "observed_data": xr.Dataset({"outcome": ("trial", self.data.y)}, {"trial": np.arange(n)}),
+            "constant_data": xr.Dataset(
+                {
+                    "X": (("trial", "hyperparameter"), self.data.X),
+                    "location": self.data.location,
+                    "scale": self.data.scale,
+                },
+                {"trial": np.arange(n), "hyperparameter": names},
+            ),
+        }
+        tree = xr.DataTree.from_dict(groups)
+        tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
+        return tree
+
+    def _dataset(self, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
+        dims = {b.name: b.dims for b in self.density.blocks}
+        model_coords: dict[str, Any] = {k: list(v) for k, v in self.density.pymc_model.coords.items() if v is not None}
+        data, coords = {}, {}
+        for name, values in variables.items():
+            own = dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
+            data[name] = (("chain", "draw", *own), values)
+            coords |= {d: model_coords[d] for d in own if d in model_coords}
+        dataset = xr.Dataset(data, coords)
+        return dataset.assign_coords(chain=np.arange(dataset.sizes["chain"]), draw=np.arange(dataset.sizes["draw"]))

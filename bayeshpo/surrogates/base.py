@@ -1,0 +1,169 @@
+"""The surrogate contract: a PyMC model of the performance surface, and its predictive."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from bayeshpo.space import SearchSpace
+from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
+from bayeshpo.trial import History
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a surrogate is fitted to.
+
+    Attributes
+    ----------
+    X
+        Points of the unit cube (n, D) of the finished trials.
+    y
+        Their losses, standardised (n,).
+    location, scale
+        loss = location + scale y.
+    failed
+        Points (m, D) of the failed trials.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    location: float
+    scale: float
+    failed: np.ndarray
+
+    @classmethod
+    def of(cls, history: History) -> TrainingData:
+        """The finished trials with standardised losses; constant losses keep their own scale."""
+        kept = history.finished
+        if not kept.any():
+            D = history.space.dimension
+            return cls(np.empty((0, D)), np.empty(0), 0.0, 1.0, history.X.reshape(-1, D))
+        losses = history.losses[kept]
+        location, spread = float(losses.mean()), float(losses.std())
+        # Differences below rounding error are no signal to be blown up.
+        scale = spread if spread > 1e-12 * max(1.0, abs(location)) else 1.0
+        return cls(history.X[kept], (losses - location) / scale, location, scale, history.X[~kept])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a kernel needs to know of a space's columns: names, and the centres of unordered choices by column."""
+
+    names: tuple[str, ...]
+    choices: tuple[tuple[int, tuple[float, ...]], ...]
+
+    @classmethod
+    def of(cls, space: SearchSpace) -> Columns:
+        """The columns of a space; equal columns share compiled code."""
+        choices = [
+            (j, tuple(float(u) for u in encoding.points()))
+            for j, encoding in enumerate(space.encodings)
+            if encoding.kind == "categorical" and encoding.size > 2
+        ]
+        return cls(space.names, tuple(choices))
+
+    @property
+    def dimension(self) -> int:
+        """Number of columns of X."""
+        return len(self.names)
+
+    def scaled(self, X: TensorVariable, lengthscale: TensorVariable) -> TensorVariable:
+        """X (n, D) divided by lengthscales (D,); three or more unordered choices become indicators, all equally far."""
+        if not self.choices:
+            return X / lengthscale
+        plain = [j for j in range(self.dimension) if j not in dict(self.choices)]
+        blocks = [X[:, plain] / lengthscale[plain]] if plain else []
+        for j, centres in self.choices:
+            indicator = pt.abs(X[:, j, None] - np.array(centres)[None, :]) < 1e-9
+            blocks.append(indicator.astype("float64") / lengthscale[j])
+        return pt.concatenate(blocks, axis=1)
+
+
+class Surrogate(ABC):
+    """A PyMC model of the performance surface. Frozen: equal arguments make equal surrogates."""
+
+    name: str
+
+    @abstractmethod
+    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pm.Model:
+        """The PyMC model, with X (n, D) and y (n,) in `pm.Data` of those names."""
+
+    @abstractmethod
+    def condition(self, columns: Columns, p: Parameters, X: Any, y: Any) -> dict[str, Any]:
+        """What one draw's predictive keeps of the data: named tensors, computed once a posterior."""
+
+    @abstractmethod
+    def predict(self, columns: Columns, p: Parameters, state: Parameters, X: Any, Z: Any) -> tuple[Any, Any]:
+        """Mean (m,) and variance (m,) of one draw's latent f at candidates Z (m, D)."""
+
+
+class GaussianProcessSurrogate(Surrogate):
+    """A surrogate whose latent function is integrated out.
+
+    A subclass registers its priors and writes down its mean and its covariance; the marginal likelihood
+    y ~ N(mean(X), covariance(X) + noise^2 I) and the conditional are inherited (Rasmussen and Williams 2006, ch. 2).
+    The prior named "noise" is the noise's standard deviation.
+    """
+
+    @abstractmethod
+    def priors(self, columns: Columns) -> Parameters:
+        """Register the hyperparameters in the model that is open, and return them by name."""
+
+    @abstractmethod
+    def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
+        """Prior mean (n,) of f at X (n, D)."""
+
+    @abstractmethod
+    def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
+        """Prior covariance of f: (n, n) at X (n, D), or (n, m) between X and X2 (m, D)."""
+
+    def variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+        """Diagonal (n,) of the prior covariance at X (n, D); overridden where it is cheaper."""
+        return pt.diagonal(self.covariance(columns, p, X))
+
+    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pm.Model:
+        """The PyMC model; one observed node, the whole outcome vector."""
+        with pm.Model(coords={"hyperparameter": columns.names}) as model:
+            X_data, y_data = pm.Data("X", X), pm.Data("y", y)
+            p = self.priors(columns)
+            pm.CustomDist(
+                "outcome",
+                self.mean(columns, p, X_data),
+                self._noisy_covariance(columns, p, X_data),
+                dist=_normal,
+                signature="(n),(n,n)->(n)",
+                logp=lambda value, mean, K: gaussian_log_density(K, value - mean),
+                observed=y_data,
+            )
+        return model
+
+    def condition(self, columns: Columns, p: Parameters, X: Any, y: Any) -> dict[str, Any]:
+        """Inverse Cholesky factor M (n, n), weights alpha (n,) and the jitter that was needed."""
+        K = self._noisy_covariance(columns, p, X)
+        M, alpha, jitter = conditional_factors(K, y - self.mean(columns, p, X))
+        return {"M": M, "alpha": alpha, "jitter": jitter}
+
+    def predict(self, columns: Columns, p: Parameters, state: Parameters, X: Any, Z: Any) -> tuple[Any, Any]:
+        """f(Z) | y: mean k alpha + m(Z), variance k(Z, Z) - |M k'|^2 (eqs. 2.25 and 2.26)."""
+        k = self.covariance(columns, p, Z, X)
+        mean = self.mean(columns, p, Z) + k @ state["alpha"]
+        variance = self.variance(columns, p, Z) - pt.sqr(state["M"] @ k.T).sum(axis=0)
+        # Rounding can take the difference below zero beside a data point.
+        return mean, pt.maximum(variance, 1e-12)
+
+    def _noisy_covariance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+        return self.covariance(columns, p, X) + pt.sqr(p["noise"]) * pt.eye(X.shape[0])
+
+
+def _normal(mean: Any, K: Any, size: Any) -> Any:
+    return pm.MvNormal.dist(mean, cov=K, size=size)

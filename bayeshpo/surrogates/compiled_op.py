@@ -1,0 +1,52 @@
+"""PyTensor nodes whose implementation is one numba function: few nodes in a graph, quick to compile, quick to run."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import zlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar
+
+import numba
+import numpy as np
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+
+from bayeshpo.surrogates import linear_algebra
+
+
+class CompiledOp(Op):
+    """An Op with a plain Python implementation that numba can compile.
+
+    A subclass names its ``implementation`` (arrays in, one array or a tuple of arrays out) and its gufunc signature.
+    """
+
+    __props__ = ()
+    implementation: ClassVar[Callable[..., Any]]
+
+    def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
+        """Run from Python; only graphs that are evaluated once come here."""
+        results = _callable_from_python(type(self).implementation)(*inputs)
+        results = results if isinstance(results, tuple) else (results,)
+        for storage, result in zip(output_storage, results, strict=True):
+            storage[0] = np.asarray(result)
+
+
+@cache
+def _callable_from_python(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    return numba.njit(implementation)
+
+
+@register_funcify_default_op_cache_key(CompiledOp)
+def _compiled(op: CompiledOp, node: Any, **_: Any) -> tuple[Any, int]:
+    return numba_njit(type(op).implementation), _source_version(type(op).__module__)
+
+
+@cache
+def _source_version(module: str) -> int:
+    """A checksum of the code behind an Op: PyTensor keeps compiled code on disk and must notice when it changes."""
+    sources = (inspect.getsource(sys.modules[module]), inspect.getsource(linear_algebra))
+    return zlib.crc32("".join(sources).encode())

@@ -1,0 +1,147 @@
+"""Stationary kernels of scaled inputs as single nodes with analytic gradients.
+
+Inputs are divided by their lengthscales first, so a kernel is a function of the Euclidean distance r alone. Matern-5/2
+(Rasmussen and Williams 2006, eq. 4.17): k(r) = (1 + s + s^2 / 3) exp(-s), s = sqrt(5) r, and with it
+dk/da = -5/3 (1 + s) exp(-s) (a - b).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply
+from pytensor.link.numba.dispatch.basic import numba_njit
+
+from bayeshpo.surrogates.compiled_op import CompiledOp
+
+
+@numba_njit
+def _scaled_distance(A, i, B, j):
+    squared = 0.0
+    for k in range(A.shape[1]):
+        t = A[i, k] - B[j, k]
+        squared += t * t
+    return np.sqrt(5.0 * squared)
+
+
+@numba_njit
+def _correlation(s):
+    return (1.0 + s + s * s / 3.0) * np.exp(-s)
+
+
+@numba_njit
+def _slope(s):
+    return -5.0 / 3.0 * (1.0 + s) * np.exp(-s)
+
+
+def _gram(A):
+    n = A.shape[0]
+    K = np.empty((n, n))
+    for i in range(n):
+        K[i, i] = 1.0
+        for j in range(i):
+            K[i, j] = _correlation(_scaled_distance(A, i, A, j))
+            K[j, i] = K[i, j]
+    return K
+
+
+def _gram_gradient(A, W):
+    n, d = A.shape
+    G = np.zeros((n, d))
+    for i in range(n):
+        for j in range(i):
+            w = _slope(_scaled_distance(A, i, A, j)) * (W[i, j] + W[j, i])
+            for k in range(d):
+                t = w * (A[i, k] - A[j, k])
+                G[i, k] += t
+                G[j, k] -= t
+    return G
+
+
+def _cross(A, B):
+    m, n = A.shape[0], B.shape[0]
+    K = np.empty((m, n))
+    for i in range(m):
+        for j in range(n):
+            K[i, j] = _correlation(_scaled_distance(A, i, B, j))
+    return K
+
+
+def _cross_gradient(A, B, W):
+    m, d = A.shape
+    n = B.shape[0]
+    GA, GB = np.zeros((m, d)), np.zeros((n, d))
+    for i in range(m):
+        for j in range(n):
+            w = _slope(_scaled_distance(A, i, B, j)) * W[i, j]
+            for k in range(d):
+                t = w * (A[i, k] - B[j, k])
+                GA[i, k] += t
+                GB[j, k] -= t
+    return GA, GB
+
+
+class Matern52Gram(CompiledOp):
+    """A (n, d) -> k(A, A) (n, n); half the exponentials of the general case."""
+
+    gufunc_signature = "(n,d)->(n,n)"
+    implementation = staticmethod(_gram)
+
+    def make_node(self, A: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(A)], [pt.dmatrix()])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+        n = shapes[0][0]
+        return [(n, n)]
+
+    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        return [Matern52GramGradient()(inputs[0], output_gradients[0])]
+
+
+class Matern52GramGradient(CompiledOp):
+    """(A (n, d), W (n, n)) -> derivative (n, d) of sum(W * k(A, A)) by A."""
+
+    gufunc_signature = "(n,d),(n,n)->(n,d)"
+    implementation = staticmethod(_gram_gradient)
+
+    def make_node(self, A: Any, W: Any) -> Apply:
+        return Apply(self, [A, W], [pt.dmatrix()])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+        return [shapes[0]]
+
+
+class Matern52Cross(CompiledOp):
+    """(A (m, d), B (n, d)) -> k(A, B) (m, n)."""
+
+    gufunc_signature = "(m,d),(n,d)->(m,n)"
+    implementation = staticmethod(_cross)
+
+    def make_node(self, A: Any, B: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(A), pt.as_tensor(B)], [pt.dmatrix()])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+        return [(shapes[0][0], shapes[1][0])]
+
+    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        return Matern52CrossGradient()(*inputs, output_gradients[0])
+
+
+class Matern52CrossGradient(CompiledOp):
+    """(A (m, d), B (n, d), W (m, n)) -> derivatives of sum(W * k(A, B)) by A and by B."""
+
+    gufunc_signature = "(m,d),(n,d),(m,n)->(m,d),(n,d)"
+    implementation = staticmethod(_cross_gradient)
+
+    def make_node(self, A: Any, B: Any, W: Any) -> Apply:
+        return Apply(self, [A, B, W], [pt.dmatrix(), pt.dmatrix()])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+        return [shapes[0], shapes[1]]
+
+
+def matern52(A: Any, B: Any | None = None) -> Any:
+    """Matern-5/2 correlation of scaled inputs A (n, d) with themselves (n, n), or with B (m, d): (n, m)."""
+    return Matern52Gram()(A) if B is None else Matern52Cross()(A, B)

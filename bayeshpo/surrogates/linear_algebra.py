@@ -1,0 +1,77 @@
+"""Cholesky factors that survive near-singular covariances, and what is built from them, as compiled loops.
+
+PyTensor's own Cholesky gives NaN for a matrix that is not positive definite; here the jitter grows until it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pytensor.link.numba.dispatch.basic import numba_njit
+from pytensor.link.numba.dispatch.linalg.decomposition.cholesky import _cholesky
+
+# Relative to the mean of the diagonal. Beyond the last one a covariance counts as not factorisable.
+JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4)
+_JITTERS = np.array(JITTERS)
+_REASSOCIATE = {"reassoc", "contract"}
+
+
+@numba_njit
+def stable_cholesky(K):
+    """Lower factor L (n, n) of K + jitter I and that jitter; L is NaN if no jitter was enough."""
+    n = K.shape[0]
+    if n == 0:
+        return K, 0.0
+    scale = np.trace(K) / n
+    for relative in _JITTERS:
+        jitter = relative * scale
+        C = K.copy()
+        for i in range(n):
+            C[i, i] += jitter
+        L = _cholesky(C, True, True)
+        if np.isfinite(L[n - 1, n - 1]):
+            return L, jitter
+    return np.full((n, n), np.nan), np.inf
+
+
+@numba_njit(fastmath=_REASSOCIATE)
+def forward_substitution(L, r):
+    """a = L^-1 r for a lower triangular L (n, n) and r (n,)."""
+    n = r.shape[0]
+    a = np.empty(n)
+    for i in range(n):
+        t = r[i]
+        for j in range(i):
+            t -= L[i, j] * a[j]
+        a[i] = t / L[i, i]
+    return a
+
+
+@numba_njit
+def triangular_inverse(L):
+    """M = L^-1 (n, n), by rows so that the inner loop runs over contiguous memory."""
+    n = L.shape[0]
+    C = np.ascontiguousarray(L)
+    M = np.zeros((n, n))
+    for i in range(n):
+        for k in range(i):
+            w = -C[i, k] / C[i, i]
+            for j in range(k + 1):
+                M[i, j] += w * M[k, j]
+        M[i, i] = 1.0 / C[i, i]
+    return M
+
+
+@numba_njit
+def gram_of_rows(M):
+    """M' M (n, n) for a lower triangular M (n, n): the inverse of K when M is the inverse of its factor."""
+    n = M.shape[0]
+    G = np.zeros((n, n))
+    for k in range(n):
+        for i in range(k + 1):
+            w = M[k, i]
+            for j in range(i + 1):
+                G[i, j] += w * M[k, j]
+    for i in range(n):
+        for j in range(i):
+            G[j, i] = G[i, j]
+    return G
