@@ -1,0 +1,115 @@
+"""Convergence diagnostics of every fit, over iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from bayeshpo.analysis.figures.style import WARNING, Drawing, Look, counted, guides, looks, new_figure, words
+from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, column
+from bayeshpo.experiment.store import RunRecord
+
+_PANELS = 4
+
+
+@dataclass(frozen=True)
+class _Measure:
+    column: str
+    label: str
+    limit: float | None = None
+    logarithmic: bool = False
+
+
+_MEASURES = (
+    _Measure("rhat_max", "largest $\\widehat{R}$", RHAT_LIMIT),
+    _Measure("ess_bulk_min", "smallest\nbulk ESS", ESS_LIMIT, logarithmic=True),
+    _Measure("divergences", "divergences"),
+    _Measure("seconds_sample", "seconds\nper fit", logarithmic=True),
+)
+
+
+def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
+    """Figures of at most four problems each; none if nothing was fitted."""
+    fitted = [run for run in runs if run.inference]
+    problems = list(dict.fromkeys(run.problem for run in fitted))
+    drawings = []
+    for start in range(0, len(problems), _PANELS):
+        shown = problems[start : start + _PANELS]
+        name = "convergence" if start == 0 else f"convergence_{start // _PANELS + 1}"
+        drawings.append(_figure(name, shown, [run for run in fitted if run.problem in shown], width))
+    return drawings
+
+
+def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width: float) -> Drawing:
+    style = looks(run.searcher for run in runs)
+    figure = new_figure(width, 1.0 * len(_MEASURES) + 0.75)
+    grid = figure.subplots(len(_MEASURES), len(problems), squeeze=False, sharex="col", sharey="row")
+    for measure, row in zip(_MEASURES, grid, strict=True):
+        for problem, axes in zip(problems, row, strict=True):
+            _panel(axes, measure, [run for run in runs if run.problem == problem], style)
+        _scale(row[0], measure, np.concatenate([column(run.inference, measure.column) for run in runs]))
+        row[0].set_ylabel(measure.label, multialignment="center")
+    for problem, axes in zip(problems, grid[0], strict=True):
+        axes.set_title(words(problem))
+    for axes in grid[-1]:
+        axes.set_xlabel("trials seen")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    figure.align_ylabels(grid[:, 0])
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker, linestyle="", label=f"{words(searcher)}, one dot per fit")
+        for searcher, look in style.items()
+    ]
+    handles.append(Line2D([], [], color=WARNING, linestyle="--", linewidth=0.8, label="limit"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return Drawing(name, figure, _caption(problems, runs))
+
+
+def _panel(axes: Axes, measure: _Measure, runs: Sequence[RunRecord], style: dict[str, Look]) -> None:
+    for run in runs:
+        look = style[run.searcher]
+        n, values = column(run.inference, "n"), column(run.inference, measure.column)
+        axes.plot(n, values, color=look.color, linewidth=0.4, alpha=0.35)
+        axes.plot(n, values, look.marker, color=look.color, markersize=2.3, alpha=0.75, markeredgewidth=0)
+    if measure.limit is not None:
+        axes.axhline(measure.limit, color=WARNING, linestyle="--", linewidth=0.8)
+    guides(axes)
+
+
+def _scale(axes: Axes, measure: _Measure, values: np.ndarray) -> None:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    if measure.logarithmic and (known > 0).all():
+        low, high = known.min(), max(known.max(), measure.limit or 0.0)
+        low = min(low, measure.limit or low)
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.3, high * 1.3)
+        # Less than a decade has no more than one power of ten: label 2 and 5 as well.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 30 else (1,), numticks=8))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif measure.column == "divergences":
+        axes.set_ylim(-0.06 * max(1.0, known.max()), 1.08 * max(1.0, known.max()))
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+
+
+def _caption(problems: Sequence[str], runs: Sequence[RunRecord]) -> str:
+    pairs = dict.fromkeys((run.problem, run.searcher) for run in runs)
+    seeds = [sum((run.problem, run.searcher) == pair for run in runs) for pair in pairs]
+    fits = sum(len(run.inference) for run in runs)
+    where = "the problem" if len(problems) == 1 else "each problem"
+    return (
+        f"Convergence of every fit of the surrogate against the number of trials it saw: {fits} fits, "
+        f"{counted(seeds, 'seed')} on {where}, one thin line per run. Largest R-hat and smallest bulk effective sample "
+        f"size over all parameters, with the limits {RHAT_LIMIT:g} and {ESS_LIMIT:g} (dashed); divergent transitions; "
+        "seconds of sampling, without compiling."
+    )

@@ -1,0 +1,151 @@
+"""The surrogate along the most relevant hyperparameter, with posterior draws, and the acquisition below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from bayeshpo.analysis.figures.style import DATA, WARNING, Drawing, Look, file_name, looks, new_figure, words
+from bayeshpo.analysis.kept import Slice, last_kept, relevant_slice
+from bayeshpo.experiment.store import RunRecord
+
+_Z90 = 1.6449
+_DRAWS = 15
+
+
+def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
+    """One figure per problem and searcher that kept a slice, for its first seed."""
+    found: dict[tuple[str, str], tuple[RunRecord, Slice]] = {}
+    for run, tree in last_kept(runs):
+        if (run.problem, run.searcher) not in found and (cut := relevant_slice(run, tree)) is not None:
+            found[run.problem, run.searcher] = run, cut
+    several = len({searcher for _, searcher in found}) > 1
+    drawings = []
+    for (problem, searcher), (run, cut) in found.items():
+        name = file_name("slice", problem, searcher) if several else file_name("slice", problem)
+        drawings.append(_figure(name, run, cut, width))
+    return drawings
+
+
+def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
+    look = looks([run.searcher])[run.searcher]
+    figure = new_figure(width, 0.62 * width)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
+    scale = axis_of(cut)
+    x = cut.position if scale is None else scale(cut.position)
+    trials = cut.trials if scale is None else scale(cut.trials)
+    at = cut.at if scale is None else float(scale(np.array([cut.at]))[0])
+
+    values = np.array([np.nan if t["value"] is None else t["value"] for t in cut.records], dtype=float)
+    _surrogate(top, x, cut, look)
+    _trials(top, trials, values, cut.closeness)
+    top.axvline(at, color="#555555", linewidth=0.7, linestyle=":")
+    top.set_ylabel("value")
+    top.set_title(f"{words(run.problem)}, {words(run.searcher)}, seed {run.seed}")
+
+    bottom.plot(x, cut.acquisition, color=look.color)
+    bottom.axvline(at, color="#555555", linewidth=0.7, linestyle=":")
+    acquisition = run.spec["searcher"].get("acquisition", "acquisition")
+    bottom.set_ylabel(words(acquisition) if isinstance(acquisition, str) else "acquisition")
+    bottom.yaxis.set_major_locator(MaxNLocator(4))
+    if scale is not None and scale.logarithmic:
+        bottom.set_xscale("log")
+    bottom.set_xlim(x[0], x[-1])
+    bottom.set_xlabel(words(cut.hyperparameter) + ("" if scale else " (position in the unit cube)"))
+    figure.legend(handles=_handles(look, bool(np.isnan(values).any())), loc="outside lower center", ncols=3)
+    return Drawing(name, figure, _caption(run, cut, len(trials)))
+
+
+class Axis:
+    """From positions in the unit cube to a hyperparameter's own units, linear or logarithmic.
+
+    Parameters
+    ----------
+    intercept, slope
+        Of the value, or of its natural logarithm, against the position.
+    logarithmic
+        Whether it is the logarithm.
+    """
+
+    def __init__(self, intercept: float, slope: float, logarithmic: bool) -> None:
+        self.intercept = intercept
+        self.slope = slope
+        self.logarithmic = logarithmic
+
+    def __call__(self, position: np.ndarray) -> np.ndarray:
+        """Values (n,) at positions (n,)."""
+        line = self.intercept + self.slope * position
+        return np.exp(line) if self.logarithmic else line
+
+
+def axis_of(cut: Slice) -> Axis | None:
+    """The scale of a float hyperparameter, read off the trials; None for other kinds, which stay in the unit cube."""
+    pairs = [
+        (position, trial["configuration"].get(cut.hyperparameter))
+        for position, trial in zip(cut.trials, cut.records, strict=True)
+    ]
+    known = [(position, value) for position, value in pairs if isinstance(value, float)]
+    if len(known) < 3 or np.ptp([p for p, _ in known]) == 0:
+        return None
+    position, value = np.array(known).T
+    for logarithmic in (False, True):
+        if logarithmic and (value <= 0).any():
+            continue
+        line = np.log(value) if logarithmic else value
+        slope, intercept = np.polyfit(position, line, 1)
+        # Positions may have been stored in single precision.
+        if np.max(np.abs(intercept + slope * position - line)) < 1e-4 * np.ptp(line):
+            return Axis(float(intercept), float(slope), logarithmic)
+    return None
+
+
+def _surrogate(axes: Axes, x: np.ndarray, cut: Slice, look: Look) -> None:
+    low, high = cut.mean - _Z90 * cut.sd, cut.mean + _Z90 * cut.sd
+    axes.fill_between(x, low, high, color=look.color, alpha=0.16, linewidth=0)
+    for curve in cut.f[:_DRAWS]:
+        axes.plot(x, curve, color=look.color, linewidth=0.5, alpha=0.45)
+    axes.plot(x, cut.mean, color=look.color, linewidth=1.6)
+
+
+def _trials(axes: Axes, x: np.ndarray, values: np.ndarray, closeness: np.ndarray) -> None:
+    colors = [to_rgba(DATA, 0.12 + 0.88 * near) for near in closeness]
+    finished = np.isfinite(values)
+    axes.scatter(
+        x[finished], values[finished], s=11, zorder=3, linewidths=0.4,
+        c=[c for c, f in zip(colors, finished, strict=True) if f], edgecolors="white",
+    )  # fmt: skip
+    if not finished.all():
+        bottom = axes.get_ylim()[0]
+        axes.scatter(
+            x[~finished], np.full((~finished).sum(), bottom), s=16, marker="x", color=WARNING, clip_on=False, zorder=3
+        )
+        axes.set_ylim(bottom=bottom)
+
+
+def _handles(look: Look, failed: bool) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=look.color, linewidth=1.6, label="posterior mean"),
+        Patch(facecolor=look.color, alpha=0.16, label="90 % band"),
+        Line2D([], [], color=look.color, linewidth=0.5, alpha=0.6, label="posterior draws"),
+        Line2D([], [], color=DATA, marker="o", linestyle="", markersize=3.2, label="trials (pale: far from the slice)"),
+        Line2D([], [], color="#555555", linewidth=0.7, linestyle=":", label="recommendation"),
+    ]
+    if failed:
+        handles.append(Line2D([], [], color=WARNING, marker="x", linestyle="", label="failed trials"))
+    return handles
+
+
+def _caption(run: RunRecord, cut: Slice, n: int) -> str:
+    return (
+        f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} trials (seed {run.seed}), "
+        f"along its most relevant hyperparameter, {words(cut.hyperparameter)}, through the recommendation. Above: "
+        f"mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of the latent function) and "
+        f"{min(_DRAWS, len(cut.f))} posterior draws; trials are projected on to the slice, and paler the further they "
+        "are from it. Below: the acquisition function along the same slice."
+    )

@@ -1,0 +1,150 @@
+"""The look that all figures share: sizes, fonts, one colour and marker per searcher, files without dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Full text widths in inches.
+VENUES = {"neurips": 5.5, "iclr": 5.5, "icml": 6.75, "aistats": 6.75, "uai": 6.75, "jmlr": 6.0, "tmlr": 6.5}
+
+PRIOR = "#8C8C8C"
+DATA = "#000000"
+GUIDE = "#B0B0B0"
+WARNING = "#A03000"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line style of a searcher."""
+
+    color: str
+    marker: str
+    line: Literal["-", "--", ":", "-."] = "-"
+
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; markers repeat the distinction in print.
+_KNOWN = {
+    "bayesian": Look("#0072B2", "o"),
+    "random": Look("#6E6E6E", "s"),
+    "sobol": Look("#56B4E9", "^"),
+    "grid": Look("#E69F00", "D"),
+    "finite_difference": Look("#009E73", "v"),
+    "hypergradient": Look("#D55E00", "P"),
+}
+_FURTHER = (Look("#CC79A7", "X"), Look("#000000", "*"), Look("#8A6D00", "h"), Look("#5B2A86", "<"))
+_LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "axes.axisbelow": True,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the name of its files and its caption."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def settings() -> AbstractContextManager[None]:
+    """Matplotlib's defaults with this style; to be held while a figure is made and saved."""
+    # A user's own matplotlibrc must not change the figures; which backend is active is none of our business.
+    defaults: dict[Any, Any] = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith("backend")}
+    return mpl.rc_context(defaults | _SETTINGS)
+
+
+def looks(searchers: Iterable[str]) -> dict[str, Look]:
+    """Colour, marker and line of each searcher; registered names always have the same."""
+    labels = list(dict.fromkeys(searchers))
+    unknown = sorted(label for label in labels if label not in _KNOWN)
+    free = {label: _further(i) for i, label in enumerate(unknown)}
+    return {label: _KNOWN.get(label) or free[label] for label in labels}
+
+
+def file_name(*labels: str) -> str:
+    """Labels as the name of a file, without a suffix."""
+    return "_".join(re.sub(r"[^A-Za-z0-9-]+", "_", label).strip("_") for label in labels)
+
+
+def words(label: str) -> str:
+    """A label as it stands in a figure."""
+    return label.replace("_", " ")
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Labels as a list in a sentence."""
+    names = [words(label) for label in labels]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def counted(numbers: Sequence[int], noun: str) -> str:
+    """A number or a range of numbers with its noun: "5 seeds", "2 to 5 seeds"."""
+    low, high = min(numbers), max(numbers)
+    count = str(high) if low == high else f"{low} to {high}"
+    return f"{count} {noun}" + ("" if high == 1 else "s")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) that lays itself out, with a canvas of its own and no global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def guides(axes: Axes) -> None:
+    """Thin horizontal lines at the ticks."""
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+
+
+def mark_incomplete(figure: Figure, note: str) -> None:
+    """Say on the face of a figure that its results are not complete."""
+    figure.text(0.995, 0.995, f"incomplete results: {note}", ha="right", va="top", fontsize=7, color=WARNING)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - 0.16 / figure.get_figheight()))  # pyright: ignore[reportCallIssue]
+
+
+def save(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write a figure as PDF and PNG; the same figure gives the same bytes."""
+    pdf, png = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png"))
+    drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Title": drawing.name})
+    drawing.figure.savefig(png, metadata={"Software": None, "Title": drawing.name}, dpi=200)
+    return [pdf, png]
+
+
+def _further(i: int) -> Look:
+    look = _FURTHER[i % len(_FURTHER)]
+    return Look(look.color, look.marker, _LINES[i // len(_FURTHER) % len(_LINES)])

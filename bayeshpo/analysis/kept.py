@@ -1,0 +1,145 @@
+"""What figures need of a kept posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from bayeshpo.experiment.store import RecordError, RunRecord
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Lengthscales:
+    """Draws of the kernel's lengthscales, before and after the data.
+
+    Attributes
+    ----------
+    hyperparameters
+        Names (D).
+    prior, posterior
+        Draws (n_draws, D), in units of the unit cube.
+    n
+        Number of trials that the posterior saw.
+    """
+
+    hyperparameters: tuple[str, ...]
+    prior: np.ndarray
+    posterior: np.ndarray
+    n: int
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The surrogate along one hyperparameter, the others held where the recommendation is.
+
+    Attributes
+    ----------
+    hyperparameter
+        Name of the one that varies.
+    position
+        Its positions in the unit cube (m,).
+    f
+        Draws of the latent function (n_draws, m), in the problem's units.
+    mean, sd
+        Moments of the latent function over all posterior draws (m,), in the problem's units.
+    acquisition
+        Acquisition function (m,).
+    at
+        Position of the recommendation.
+    trials
+        Positions of the trials along this hyperparameter (n,).
+    records
+        The record of each of these trials.
+    closeness
+        How near each trial is to the slice (n,), in (0, 1]: exp(-d^2 / 2), with d the distance over the other
+        hyperparameters in units of their posterior median lengthscales.
+    """
+
+    hyperparameter: str
+    position: np.ndarray
+    f: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    acquisition: np.ndarray
+    at: float
+    trials: np.ndarray
+    records: list[dict[str, Any]]
+    closeness: np.ndarray
+
+
+def open_kept(path: Path) -> xr.DataTree:
+    """Open a kept posterior: a zarr folder, or the single zip file that `bayeshpo.analysis.export` makes of one."""
+    import xarray as xr
+    from zarr.storage import ZipStore
+
+    if path.is_dir():
+        return xr.open_datatree(path, engine="zarr", consolidated=False).load()
+    with ZipStore(path, mode="r") as store:
+        return xr.open_datatree(cast(Any, store), engine="zarr", consolidated=False).load()
+
+
+def last_kept(runs: Sequence[RunRecord]) -> list[tuple[RunRecord, xr.DataTree]]:
+    """The runs that kept a posterior, each with its last one."""
+    return [(run, open_kept(run.posteriors[-1])) for run in runs if run.posteriors]
+
+
+def lengthscales(tree: xr.DataTree) -> Lengthscales | None:
+    """The lengthscales of a kept posterior; None if its surrogate has none, or if the prior was not kept."""
+    if "prior" not in tree.children or any("lengthscale" not in tree[g].data_vars for g in ("prior", "posterior")):
+        return None
+    prior, posterior = _draws(tree, "prior"), _draws(tree, "posterior")
+    names = tuple(str(name) for name in posterior["hyperparameter"].values)
+    n = len(tree["constant_data"].to_dataset()["X"])
+    return Lengthscales(names, prior.sel(hyperparameter=list(names)).values, posterior.values, n)
+
+
+def relevant_slice(run: RunRecord, tree: xr.DataTree) -> Slice | None:
+    """The slice along the most relevant hyperparameter: that of the smallest posterior median lengthscale.
+
+    None if no slice was kept.
+    """
+    scales = lengthscales(tree)
+    if scales is None or "slice" not in tree.children:
+        return None
+    median = np.median(scales.posterior, axis=0)
+    j = int(np.argmin(median))
+    name = scales.hyperparameters[j]
+    kept = tree["slice"].to_dataset().sel(hyperparameter=list(scales.hyperparameters))
+    at, one = kept["at"].values, kept.sel(hyperparameter=name)
+    X = tree["constant_data"].to_dataset()["X"].values
+    others = np.arange(len(median)) != j
+    squared = np.sum(((X[:, others] - at[others]) / median[others]) ** 2, axis=1)
+    return Slice(
+        hyperparameter=name,
+        position=one["position"].values,
+        f=one["f"].transpose("slice_draw", "position").values,
+        mean=one["mean"].values,
+        sd=one["sd"].values,
+        acquisition=one["acquisition"].values,
+        at=float(at[j]),
+        trials=X[:, j],
+        records=_records(run, len(X)),
+        closeness=np.exp(-squared / 2),
+    )
+
+
+def _records(run: RunRecord, n: int) -> list[dict[str, Any]]:
+    """The trials that a surrogate with ``n`` data points was fitted to: it may leave failed ones out."""
+    seen = run.trials[: int(run.posteriors[-1].stem)]
+    finished = [trial for trial in seen if trial["value"] is not None]
+    for candidates in (seen, finished):
+        if len(candidates) == n:
+            return candidates
+    raise RecordError(f"{run.posteriors[-1]}: expected {len(seen)} or {len(finished)} data points, got {n}")
+
+
+def _draws(tree: xr.DataTree, group: str) -> xr.DataArray:
+    draws = tree[group].to_dataset()["lengthscale"]
+    return draws.stack(sample=("chain", "draw")).transpose("sample", "hyperparameter")

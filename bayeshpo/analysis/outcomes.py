@@ -1,0 +1,78 @@
+"""What each searcher reached on each problem, and at what cost: the rows of summaries and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayeshpo.analysis.completeness import is_finished
+from bayeshpo.analysis.regret import quartiles, simple_regret
+from bayeshpo.experiment.store import RunRecord
+
+
+@dataclass(frozen=True)
+class SearcherOutcome:
+    """One searcher on one problem.
+
+    Attributes
+    ----------
+    problem, searcher
+        Labels.
+    regret
+        Lower quartile, median and upper quartile over seeds of the regret after the last trial.
+    optimum_known
+        Whether regret is the distance to the optimum, and not to the best value found in these results.
+    best
+        Best value of any seed, in the problem's own direction; None if no trial finished.
+    seeds, unfinished
+        Number of runs, and how many of them have not come to their end.
+    trials, failed
+        Number of trials and of failed trials, summed over seeds.
+    seconds
+        Median seconds per suggestion, the initial design left out.
+    work, work_unit
+        Median over seeds of the work spent, in the problem's unit.
+    """
+
+    problem: str
+    searcher: str
+    regret: tuple[float, float, float]
+    optimum_known: bool
+    best: float | None
+    seeds: int
+    unfinished: int
+    trials: int
+    failed: int
+    seconds: float
+    work: float
+    work_unit: str
+
+
+def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
+    """A row for every searcher on every problem, in the order of the runs."""
+    rows = []
+    for regret in simple_regret(runs):
+        group = [run for run in runs if (run.problem, run.searcher) == (regret.problem, regret.searcher)]
+        trials = [trial for run in group for trial in run.trials]
+        values = [trial["value"] for trial in trials if trial["value"] is not None]
+        better = min if group[0].spec["direction"] == "minimize" else max
+        seconds = [t["seconds_ask"] for t in trials if t["origin"] != "initial"] or [t["seconds_ask"] for t in trials]
+        rows.append(
+            SearcherOutcome(
+                problem=regret.problem,
+                searcher=regret.searcher,
+                regret=quartiles(regret.final),
+                optimum_known=regret.optimum_known,
+                best=better(values) if values else None,
+                seeds=len(group),
+                unfinished=sum(not is_finished(run) for run in group),
+                trials=len(trials),
+                failed=len(trials) - len(values),
+                seconds=float(np.median(seconds)) if seconds else float("nan"),
+                work=float(np.median([sum(t["work"] for t in run.trials) for run in group])),
+                work_unit=group[0].spec["work_unit"],
+            )
+        )
+    return rows

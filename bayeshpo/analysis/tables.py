@@ -1,0 +1,171 @@
+"""LaTeX tables (booktabs) and a macro for every number of a paper's text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from bayeshpo.analysis.completeness import Completeness, completeness
+from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, PosteriorHealth, posterior_health
+from bayeshpo.analysis.latex import escape, macro, number, percent
+from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
+from bayeshpo.experiment.store import Results, RunRecord
+
+
+def write_tables(results_path: str | Path, destination: str | Path | None = None) -> list[Path]:
+    r"""Write ``regret.tex``, ``health.tex`` (if anything was fitted) and ``numbers.tex``.
+
+    Macros in ``numbers.tex`` are named by experiment, problem, searcher and quantity, as in
+    ``\QuickstartBraninRandomRegretMedian``.
+
+    Parameters
+    ----------
+    results_path
+        A results folder, whole or in small form.
+    destination
+        Folder to write to; ``tables`` in the results folder by default.
+
+    Raises
+    ------
+    SpecificationError
+        If the folder holds no results.
+    """
+    results = Results(results_path)
+    runs = results.runs()
+    folder = results.path / "tables" if destination is None else Path(destination)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, health = outcomes(runs), posterior_health(runs)
+    contents = {"regret.tex": _regret_table(rows)} if rows else {}
+    if health:
+        contents["health.tex"] = _health_table(health)
+    state = completeness(results, runs)
+    contents["numbers.tex"] = "\n".join(_numbers(results.experiment["name"], runs, rows, health, state)) + "\n"
+    for name, content in contents.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return [folder / name for name in contents]
+
+
+def write_captions(captions: Path, experiment: str, destination: Path) -> Path:
+    r"""Write the generated captions of figures as macros: ``\QuickstartCaptionRegret``.
+
+    Parameters
+    ----------
+    captions
+        The ``captions.json`` beside the figures.
+    experiment
+        The experiment's name.
+    destination
+        File to write.
+    """
+    texts = json.loads(captions.read_text(encoding="utf-8"))["captions"]
+    lines = [macro(experiment, "caption", name, value=escape(text)) for name, text in texts.items()]
+    destination.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return destination
+
+
+def _regret_table(rows: Sequence[SearcherOutcome]) -> str:
+    lines = [
+        r"\begin{tabular}{@{}llrrrrr@{}}",
+        r"\toprule",
+        r"problem & searcher & median regret & quartiles & seeds & failed & s / suggestion \\",
+    ]
+    for problem in dict.fromkeys(row.problem for row in rows):
+        lines.append(r"\midrule")
+        own = [row for row in rows if row.problem == problem]
+        least = min((row.regret[1] for row in own if not math.isnan(row.regret[1])), default=math.nan)
+        for i, row in enumerate(own):
+            low, median, high = (number(value) for value in row.regret)
+            if row.regret[1] == least:
+                # An \ensuremath inside \textbf stays thin: \boldmath thickens it too.
+                median = rf"{{\boldmath\textbf{{{median}}}}}"
+            label = escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else ""
+            cells = [
+                label, escape(row.searcher.replace("_", " ")), median, f"{low} to {high}",
+                str(row.seeds), str(row.failed), number(row.seconds, 2),
+            ]  # fmt: skip
+            lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _health_table(rows: Sequence[PosteriorHealth]) -> str:
+    several = len({row.searcher for row in rows}) > 1
+    lines = [
+        r"\begin{tabular}{@{}lrrrrrrrr@{}}",
+        r"\toprule",
+        r"& & \multicolumn{2}{c}{share of fits (\%)} & \multicolumn{2}{c}{worst fit} & & \multicolumn{2}{c}{seconds}\\",
+        r"\cmidrule(lr){3-4} \cmidrule(lr){5-6} \cmidrule(l){8-9}",
+        rf"problem & fits & $\widehat{{R}} < {RHAT_LIMIT:g}$ & ESS $> {ESS_LIMIT:g}$ & $\widehat{{R}}$ & ESS & "
+        r"divergences & fit & maximise \\",
+        r"\midrule",
+    ]
+    for row in rows:
+        label = escape(row.problem or "all")
+        if several:
+            label += f" ({escape(row.searcher)})"
+        cells = [
+            label, str(row.fits), percent(row.rhat_share), percent(row.ess_share), _rhat(row.rhat_max),
+            number(row.ess_min), str(row.divergences), number(row.seconds_fit, 2), number(row.seconds_maximise, 2),
+        ]  # fmt: skip
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _numbers(
+    name: str,
+    runs: Sequence[RunRecord],
+    rows: Sequence[SearcherOutcome],
+    health: Sequence[PosteriorHealth],
+    state: Completeness,
+) -> list[str]:
+    overall = {
+        "problems": len({row.problem for row in rows}),
+        "searchers": len({row.searcher for row in rows}),
+        "seeds": len({run.seed for run in runs}),
+        "runs": len(runs),
+        "runs finished": state.finished,
+        "runs expected": state.expected,
+        "trials": sum(row.trials for row in rows),
+        "failed": sum(row.failed for row in rows),
+    }
+    lines = [macro(name, key, value=str(value)) for key, value in overall.items()]
+    for problem in dict.fromkeys(run.problem for run in runs):
+        own = [run for run in runs if run.problem == problem]
+        lines.append(macro(name, problem, "budget", value=str(max(run.spec["budget"] for run in own))))
+        lines.append(macro(name, problem, "dimension", value=str(len(own[0].spec["space"]))))
+    for row in rows:
+        lines += [
+            macro(name, row.problem, row.searcher, key, value=v) for key, v in _outcome_numbers(row, rows).items()
+        ]
+    for fitted in health:
+        parts = (name, fitted.problem or "all", fitted.searcher)
+        lines += [macro(*parts, key, value=value) for key, value in _health_numbers(fitted).items()]
+    return lines
+
+
+def _outcome_numbers(row: SearcherOutcome, rows: Sequence[SearcherOutcome]) -> dict[str, str]:
+    low, median, high = row.regret
+    numbers = {
+        "regret lower": number(low), "regret median": number(median), "regret upper": number(high),
+        "best": "--" if row.best is None else number(row.best, 4), "seeds": str(row.seeds),
+        "trials": str(row.trials), "failed": str(row.failed), "seconds": number(row.seconds, 2),
+        "work": number(row.work),
+    }  # fmt: skip
+    random = [other.regret[1] for other in rows if (other.problem, other.searcher) == (row.problem, "random")]
+    if random and row.searcher != "random" and random[0] > 0:
+        numbers["regret ratio"] = number(median / random[0], 2)
+    return numbers
+
+
+def _health_numbers(row: PosteriorHealth) -> dict[str, str]:
+    return {
+        "fits": str(row.fits), "rhat share": percent(row.rhat_share), "ess share": percent(row.ess_share),
+        "converged share": percent(row.both_share), "rhat max": _rhat(row.rhat_max), "ess min": number(row.ess_min),
+        "divergences": str(row.divergences), "seconds fit": number(row.seconds_fit, 2),
+        "seconds maximise": number(row.seconds_maximise, 2),
+    }  # fmt: skip
+
+
+def _rhat(value: float) -> str:
+    return "--" if math.isnan(value) else f"{value:.4f}"
