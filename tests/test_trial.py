@@ -1,0 +1,111 @@
+"""Trials: what counts as a value, the way to a record and back, and the arrays of a history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bayeshpo.space import as_space
+from bayeshpo.trial import History, Outcome, Status, Suggestion, Trial
+
+SPACE = as_space({"x": (0.0, 1.0), "y": (0.0, 2.0)})
+
+
+def trial(index, x, value, gradient=None):
+    outcome = Outcome.of(value) if gradient is None else Outcome(value, gradient=gradient)
+    return Trial(Suggestion({"x": x, "y": 1.0}, index, "random"), outcome)
+
+
+@pytest.mark.parametrize("value", [1, 1.5, np.float32(2.0), np.int64(3), np.array(4.0)])
+def test_numbers_are_values(value):
+    outcome = Outcome.of(value, seconds=0.5)
+    assert (outcome.value, outcome.status, outcome.seconds) == (float(value), Status.FINISHED, 0.5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, None, "0.5", b"1", True, [1, 2], {"loss": 1}])
+def test_anything_else_is_a_failure_with_its_reason(value):
+    outcome = Outcome.of(value)
+    assert (outcome.value, outcome.status) == (None, Status.INVALID)
+    assert outcome.reason.startswith("expected a finite number, got ")
+
+
+def test_an_exception_is_a_failure_with_its_reason():
+    outcome = Outcome.raised(ZeroDivisionError("no data"))
+    assert (outcome.value, outcome.status) == (None, Status.RAISED)
+    assert outcome.reason == "ZeroDivisionError: no data"
+
+
+def test_an_outcome_is_kept_and_gets_the_clock_of_the_caller():
+    mine = Outcome(1.0, work=7.0, gradient={"x": 2.0})
+    assert Outcome.of(mine, seconds=3.0) == Outcome(1.0, seconds=3.0, work=7.0, gradient={"x": 2.0})
+    timed = Outcome(1.0, seconds=2.0)
+    assert Outcome.of(timed, seconds=3.0) is timed
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    st.builds(
+        Suggestion,
+        st.dictionaries(st.text(), numbers | st.text() | st.integers() | st.booleans()),
+        st.integers(0, 10**6),
+        st.text(),
+        st.booleans(),
+        numbers,
+        st.dictionaries(st.text(), numbers),
+    ),
+    st.builds(
+        Outcome,
+        st.none() | numbers,
+        st.sampled_from(Status),
+        st.none() | st.text(),
+        numbers,
+        numbers,
+        st.none() | st.dictionaries(st.text(), numbers),
+        st.dictionaries(st.text(), st.lists(numbers)),
+    ),
+)
+def test_records_give_back_the_same_trial_bit_for_bit(suggestion, outcome):
+    original = Trial(suggestion, outcome)
+    assert Trial.from_record(json.loads(json.dumps(original.to_record()))) == original
+
+
+def test_trials_are_frozen():
+    with pytest.raises(FrozenInstanceError):
+        trial(0, 0.1, 1.0).outcome.value = 2.0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(("direction", "sign", "best"), [("minimize", 1.0, 1), ("maximize", -1.0, 3)])
+def test_history_turns_the_direction_once(direction, sign, best):
+    values = [3.0, 1.0, np.nan, 5.0, 5.0]
+    history = History(SPACE, direction)
+    for i, value in enumerate(values):
+        history = history.add(trial(i, i / 10, value))
+    np.testing.assert_array_equal(history.losses, sign * np.array(values))
+    np.testing.assert_array_equal(history.finished, [True, True, False, True, True])
+    np.testing.assert_allclose(history.X, [[i / 10, 0.5] for i in range(5)], atol=1e-12)
+    assert history.incumbent is history.trials[best]
+
+
+def test_gradients_are_of_the_loss_and_nan_where_unknown():
+    history = History(SPACE, "maximize").add(trial(0, 0.1, 1.0, {"x": 2.0, "y": -3.0})).add(trial(1, 0.2, 1.0))
+    np.testing.assert_array_equal(history.gradients, [[-2.0, 3.0], [np.nan, np.nan]])
+
+
+def test_a_history_of_failures_has_no_incumbent():
+    assert History(SPACE).incumbent is None
+    assert History(SPACE).add(trial(0, 0.1, None)).incumbent is None
+
+
+def test_telling_ends_pending():
+    first, second = trial(0, 0.1, 1.0), trial(1, 0.2, 1.0)
+    history = History(SPACE, pending=(first.suggestion, second.suggestion)).add(first)
+    assert history.pending == (second.suggestion,)
+    assert len(history) == 1
