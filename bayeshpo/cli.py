@@ -99,17 +99,17 @@ def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) ->
 
     with display(plan, console) as progress:
         errors = run_plan(plan, folder, workers=cores() if workers is None else workers, display=progress)
+    for planned in plan.runs:
+        if planned.id in errors:
+            typer.echo(f"stopped: {describe(planned)}: {errors[planned.id]}", err=True)
     results = Results(folder)
     if not results.trials().empty:
         from bayeshpo.analysis.summary import print_summary
 
         results.collect()
         print_summary(folder, console)
+        typer.echo(f"Results: {folder}")
         _draw(folder)
-    typer.echo(f"results: {folder}")
-    for planned in plan.runs:
-        if planned.id in errors:
-            typer.echo(f"stopped: {describe(planned)}: {errors[planned.id]}", err=True)
     return bool(errors)
 
 

@@ -1,0 +1,69 @@
+"""The command line from the outside: help, version, and a tiny experiment from file to figures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import bayeshpo
+from bayeshpo.cli import app
+from bayeshpo.experiment.store import Results
+
+TINY = """
+name = "tiny"
+budget = 5
+seeds = 2
+[[problems]]
+name = "branin"
+[[searchers]]
+name = "random"
+"""
+
+
+def test_help_names_the_commands() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert all(command in result.stdout for command in ("run", "figures", "summary"))
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"bayeshpo {bayeshpo.__version__}\n")
+
+
+def test_command_line_starts_without_heavy_imports() -> None:
+    code = (
+        "import sys, bayeshpo.cli; print([m for m in ('numpy', 'pandas', 'ConfigSpace', 'pymc') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["figures", "summary"])
+def test_folder_without_results_is_refused(tmp_path: Path, command: str) -> None:
+    result = CliRunner().invoke(app, [command, str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stderr == f"bayeshpo: {tmp_path}: no results here; expected a folder made by 'bayeshpo run'\n"
+
+
+def test_experiment_from_file_to_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", "tiny.toml", "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    assert len(Results("results/tiny").trials()) == 10
+    assert Path("results/tiny/trials.parquet").exists()
+    assert result.stdout.rpartition("Results: results/tiny\n")[2].startswith("results/tiny/figures/regret.pdf\n")
+    again = CliRunner().invoke(app, ["run", "tiny.toml", "--workers", "1"])
+    assert again.exit_code == 0
+    assert "begins" not in again.stdout
+    drawn = CliRunner().invoke(app, ["figures", "results/tiny"])
+    assert drawn.exit_code == 0
+    assert all(Path(line).exists() for line in drawn.stdout.splitlines())
+    table = CliRunner().invoke(app, ["summary", "results/tiny"])
+    assert table.exit_code == 0
+    assert "random" in table.stdout
