@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.figures.style import DATA, WARNING, Drawing, Look, file_name, looks, new_figure, words
 from bayeshpo.analysis.kept import Slice, last_kept, relevant_slice
+from bayeshpo.analysis.scale import scale_of
 from bayeshpo.experiment.store import RunRecord
 
 _Z90 = 1.6449
@@ -37,7 +38,7 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
     look = looks([run.searcher])[run.searcher]
     figure = new_figure(width, 0.62 * width)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
-    scale = axis_of(cut)
+    scale = scale_of(cut)
     x = cut.position if scale is None else scale(cut.position)
     trials = cut.trials if scale is None else scale(cut.trials)
     at = cut.at if scale is None else float(scale(np.array([cut.at]))[0])
@@ -60,49 +61,6 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
     bottom.set_xlabel(words(cut.hyperparameter) + ("" if scale else " (position in the unit cube)"))
     figure.legend(handles=_handles(look, bool(np.isnan(values).any())), loc="outside lower center", ncols=3)
     return Drawing(name, figure, _caption(run, cut, len(trials)))
-
-
-class Axis:
-    """From positions in the unit cube to a hyperparameter's own units, linear or logarithmic.
-
-    Parameters
-    ----------
-    intercept, slope
-        Of the value, or of its natural logarithm, against the position.
-    logarithmic
-        Whether it is the logarithm.
-    """
-
-    def __init__(self, intercept: float, slope: float, logarithmic: bool) -> None:
-        self.intercept = intercept
-        self.slope = slope
-        self.logarithmic = logarithmic
-
-    def __call__(self, position: np.ndarray) -> np.ndarray:
-        """Values (n,) at positions (n,)."""
-        line = self.intercept + self.slope * position
-        return np.exp(line) if self.logarithmic else line
-
-
-def axis_of(cut: Slice) -> Axis | None:
-    """The scale of a float hyperparameter, read off the trials; None for other kinds, which stay in the unit cube."""
-    pairs = [
-        (position, trial["configuration"].get(cut.hyperparameter))
-        for position, trial in zip(cut.trials, cut.records, strict=True)
-    ]
-    known = [(position, value) for position, value in pairs if isinstance(value, float)]
-    if len(known) < 3 or np.ptp([p for p, _ in known]) == 0:
-        return None
-    position, value = np.array(known).T
-    for logarithmic in (False, True):
-        if logarithmic and (value <= 0).any():
-            continue
-        line = np.log(value) if logarithmic else value
-        slope, intercept = np.polyfit(position, line, 1)
-        # Positions may have been stored in single precision.
-        if np.max(np.abs(intercept + slope * position - line)) < 1e-4 * np.ptp(line):
-            return Axis(float(intercept), float(slope), logarithmic)
-    return None
 
 
 def _surrogate(axes: Axes, x: np.ndarray, cut: Slice, look: Look) -> None:

@@ -141,6 +141,8 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     """Write a figure as PDF and PNG; the same figure gives the same bytes."""
     pdf, png = (folder / f"{drawing.name}.{suffix}" for suffix in ("pdf", "png"))
     drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Title": drawing.name})
+    # The layout is found once, so that both files have the same.
+    drawing.figure.set_layout_engine("none")
     drawing.figure.savefig(png, metadata={"Software": None, "Title": drawing.name}, dpi=200)
     return [pdf, png]
 

@@ -1,0 +1,288 @@
+"""Regret, posterior health, completeness, summary, tables and the small form of results."""
+
+from __future__ import annotations
+
+import io
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
+
+from bayeshpo.analysis import __main__ as command
+from bayeshpo.analysis.completeness import completeness
+from bayeshpo.analysis.export import export
+from bayeshpo.analysis.health import posterior_health
+from bayeshpo.analysis.kept import lengthscales, open_kept, relevant_slice
+from bayeshpo.analysis.latex import escape, macro_name, number, percent
+from bayeshpo.analysis.outcomes import outcomes
+from bayeshpo.analysis.regret import Regret, incumbent_regret, quartiles, simple_regret
+from bayeshpo.analysis.scale import scale_of
+from bayeshpo.analysis.summary import print_summary
+from bayeshpo.analysis.tables import write_tables
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.store import Results, RunRecord
+
+NAN = math.nan
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_results(tmp_path_factory.mktemp("results") / "demo", seeds=2, budget=10)
+
+
+def runs_of(path: Path, *runs: dict) -> list[RunRecord]:
+    labels = {"problem": {}, "searcher": {}}
+    for run in runs:
+        labels["problem"][run["problem"]] = labels["searcher"][run["searcher"]] = None
+    write_experiment(path, labels["problem"], tuple(labels["searcher"]), 1, 4)
+    for run in runs:
+        write_run(path, **{"seed": 0, **run})
+    return Results(path).runs()
+
+
+def values(*numbers: float | None) -> list[dict]:
+    return [trial(i, number) for i, number in enumerate(numbers)]
+
+
+class TestRegret:
+    def test_incumbent_by_hand(self):
+        np.testing.assert_array_equal(incumbent_regret([3.0, 5.0, 1.0, 2.0], 1.0, 0.5), [2.5, 2.5, 0.5, 0.5])
+
+    def test_maximised_values_give_the_same_regret_as_their_negatives(self):
+        up = incumbent_regret([0.2, 0.9, 0.7, 0.95], -1.0, 1.0)
+        np.testing.assert_allclose(up, [0.8, 0.1, 0.1, 0.05])
+        np.testing.assert_array_equal(up, incumbent_regret([-0.2, -0.9, -0.7, -0.95], 1.0, -1.0))
+
+    def test_failed_trials_keep_the_incumbent_and_are_nan_before_the_first_finished_one(self):
+        np.testing.assert_array_equal(incumbent_regret([None, 2.0, None, 1.0], 1.0, 0.0), [NAN, 2.0, 2.0, 1.0])
+
+    def test_rounding_below_the_optimum_is_exactly_zero(self):
+        np.testing.assert_array_equal(incumbent_regret([1.0, -3.32237 - 1e-6], 1.0, -3.32237)[1:], [0.0])
+        np.testing.assert_array_equal(incumbent_regret([0.3], 1.0, 0.1 + 0.2), [0.0])
+
+    def test_regret_never_increases(self):
+        regret = incumbent_regret(list(np.random.default_rng(0).normal(size=200)), 1.0, -10.0)
+        assert (np.diff(regret) <= 0).all()
+
+    def test_unknown_optimum_is_replaced_by_the_best_of_any_searcher(self, tmp_path: Path):
+        runs = runs_of(
+            tmp_path,
+            {"problem": "p", "searcher": "a", "trials": values(0.5, 0.7), "direction": "maximize"},
+            {"problem": "p", "searcher": "b", "trials": values(0.6, 0.9), "direction": "maximize"},
+        )
+        a, b = simple_regret(runs)
+        assert not a.optimum_known
+        assert a.reference == b.reference == 0.9
+        np.testing.assert_allclose(a.values, [[0.4, 0.2]])
+        np.testing.assert_allclose(b.values, [[0.3, 0.0]])
+        assert b.final[0] == 0.0
+
+    def test_exhausted_runs_stand_to_the_end_and_unfinished_ones_do_not(self, tmp_path: Path):
+        common = {"problem": "p", "searcher": "a", "optimum": 0.0, "budget": 4}
+        runs = runs_of(
+            tmp_path,
+            {**common, "seed": 0, "trials": values(3.0, 1.0), "status": "exhausted"},
+            {**common, "seed": 1, "trials": values(4.0, 2.0, 1.0), "status": None},
+            {**common, "seed": 2, "trials": values(5.0, 4.0, 3.0, 2.0)},
+        )
+        (regret,) = simple_regret(runs)
+        np.testing.assert_array_equal(regret.values, [[3, 1, 1, 1], [4, 2, 1, NAN], [5, 4, 3, 2]])
+        np.testing.assert_array_equal(regret.final, [1, 1, 2])
+        np.testing.assert_array_equal(regret.quartiles()[1], [4, 2, 1, 1.5])
+
+    def test_a_seed_without_any_finished_trial_counts_as_worst(self):
+        assert quartiles(np.array([1.0, 3.0, NAN]))[:2] == (2.0, 3.0)
+        assert math.isnan(quartiles(np.array([1.0, 3.0, NAN]))[2])
+        assert all(math.isnan(q) for q in quartiles(np.array([])))
+
+    def test_quartiles_agree_with_numpy_and_stay_positive(self):
+        for n in range(1, 9):
+            sample = np.random.default_rng(n).lognormal(size=n)
+            np.testing.assert_allclose(quartiles(sample), np.quantile(sample, (0.25, 0.5, 0.75)))
+            assert min(quartiles(sample)) > 0
+
+    def test_runs_without_trials(self, tmp_path: Path):
+        runs = runs_of(tmp_path, {"problem": "p", "searcher": "a", "trials": [], "budget": 3, "status": None})
+        (regret,) = simple_regret(runs)
+        assert isinstance(regret, Regret)
+        assert regret.values.shape == (1, 0)
+        assert regret.reference is None
+        assert np.isnan(regret.final).all()
+        assert regret.quartiles().shape == (3, 0)
+
+
+def test_health_by_hand(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    rows = [
+        fit(2, rng, trial=0, rhat_max=1.001, ess_bulk_min=900.0, divergences=0, seconds_sample=1.0, status="ok"),
+        fit(
+            3, rng, trial=1, rhat_max=1.03, ess_bulk_min=500.0, divergences=2, seconds_sample=3.0,
+            status="not_converged",
+        ),
+        fit(
+            4, rng, trial=2, rhat_max=None, ess_bulk_min=None, divergences=None, seconds_sample=None,
+            status="failed", action="fell_back",
+        ),
+        fit(5, rng, trial=3, rhat_max=1.005, ess_bulk_min=400.0, divergences=1, seconds_sample=5.0, status="ok"),
+    ]  # fmt: skip
+    runs = runs_of(tmp_path, {"problem": "p", "searcher": "a", "trials": values(1, 2, 3, 4), "inference": rows})
+    (health,) = posterior_health(runs)
+    assert (health.fits, health.rhat_share, health.ess_share, health.both_share) == (4, 0.5, 0.5, 0.25)
+    assert (health.rhat_max, health.ess_min, health.divergences) == (1.03, 400.0, 3)
+    assert health.statuses == {"ok": 2, "not_converged": 1, "failed": 1}
+    assert health.actions == {"sampled": 3, "fell_back": 1}
+    assert health.seconds_fit == 3.0
+
+
+def test_health_of_several_problems_ends_with_all_of_them(results: Path):
+    health = posterior_health(Results(results).runs())
+    assert [row.problem for row in health] == [*PROBLEMS, None]
+    assert health[-1].fits == sum(row.fits for row in health[:-1])
+
+
+def test_completeness_counts_missing_and_unfinished_runs(tmp_path: Path):
+    write_experiment(tmp_path, PROBLEMS, ("a", "b"), seeds=2, budget=3)
+    write_run(tmp_path, "hartmann6", "a", 0, values(1, 2, 3))
+    write_run(tmp_path, "hartmann6", "a", 1, values(1, 2), budget=3, status=None)
+    # Its budget was raised after it had finished.
+    write_run(tmp_path, "hartmann6", "b", 0, values(1, 2), budget=3)
+    write_run(tmp_path, "hartmann6", "b", 1, values(1, 2), budget=3, status="exhausted")
+    found = Results(tmp_path)
+    state = completeness(found, found.runs())
+    assert (state.expected, state.finished, state.unfinished, state.missing) == (8, 2, 2, 4)
+    assert str(state) == "2 of 8 runs finished, 2 unfinished, 4 missing"
+
+
+def test_outcomes(tmp_path: Path):
+    trials = [
+        trial(0, 3.0, origin="initial", seconds_ask=100.0, work=2.0),
+        trial(1, None, seconds_ask=1.0, work=2.0),
+        trial(2, 1.0, seconds_ask=2.0, work=3.0),
+    ]
+    (row,) = outcomes(runs_of(tmp_path, {"problem": "p", "searcher": "a", "trials": trials, "optimum": 0.5}))
+    assert row.regret == (0.5, 0.5, 0.5)
+    assert (row.seeds, row.unfinished, row.trials, row.failed, row.best) == (1, 0, 3, 1, 1.0)
+    assert (row.seconds, row.work) == (1.5, 7.0)
+
+
+class TestSummary:
+    @staticmethod
+    def text(path: Path, width: int) -> str:
+        stream = io.StringIO()
+        print_summary(path, Console(file=stream, width=width))
+        return stream.getvalue()
+
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_fits_the_terminal_without_truncation(self, results: Path, width: int):
+        text = self.text(results, width)
+        assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+        assert "…" not in text
+        for word in ("all 8 runs finished", "hartmann6", "bayesian", "svc_digits *", "R-hat < 1.01", "Status: ok"):
+            assert word in text
+
+    def test_says_what_is_missing(self, tmp_path: Path):
+        write_experiment(tmp_path, {"p": {}}, ("a",), seeds=3, budget=2)
+        write_run(tmp_path, "p", "a", 0, values(None, 2.0), status=None)
+        text = self.text(tmp_path, 80)
+        assert "0 of 3 runs finished, 1 unfinished, 2 missing" in text
+        assert "1/2" in text
+        assert "0/1" in text
+
+    def test_results_without_runs(self, tmp_path: Path):
+        write_experiment(tmp_path, {"p": {}}, ("a",), seeds=1, budget=2)
+        assert "0 of 1 runs finished, 1 missing" in self.text(tmp_path, 80)
+
+
+class TestSmallForm:
+    def test_gives_the_same_regret_health_and_tables(self, results: Path, tmp_path: Path):
+        export(results, tmp_path / "small")
+        whole, small = Results(results).runs(), Results(tmp_path / "small").runs()
+        for a, b in zip(simple_regret(whole), simple_regret(small), strict=True):
+            np.testing.assert_array_equal(a.values, b.values)
+        assert posterior_health(whole) == posterior_health(small)
+        tables = write_tables(results, tmp_path / "a"), write_tables(tmp_path / "small", tmp_path / "b")
+        assert [p.name for p in tables[0]] == ["regret.tex", "health.tex", "numbers.tex"]
+        for a, b in zip(*tables, strict=True):
+            assert a.read_text() == b.read_text()
+
+    def test_keeps_a_thinned_posterior_and_the_slice_of_the_first_seed(self, results: Path, tmp_path: Path):
+        export(results, tmp_path / "small")
+        whole = [run for run in Results(results).runs() if run.posteriors]
+        small = [run for run in Results(tmp_path / "small").runs() if run.posteriors]
+        for before, after in zip(whole, small, strict=True):
+            full, thin = open_kept(before.posteriors[-1]), open_kept(after.posteriors[-1])
+            a, b = lengthscales(full), lengthscales(thin)
+            assert a is not None
+            assert b is not None
+            assert a.hyperparameters == b.hyperparameters
+            assert len(b.posterior) < len(a.posterior)
+            # A median of about 330 of 1,000 draws of spread 0.4: five standard errors of 1.25 x 0.4 / sqrt(330).
+            shift = np.log(np.median(a.posterior, axis=0) / np.median(b.posterior, axis=0))
+            assert np.abs(shift).max() < 5 * 1.25 * 0.4 / math.sqrt(330)
+            cut = relevant_slice(after, thin)
+            assert (cut is not None) == (after.seed == 0)
+            if cut is not None:
+                scale = scale_of(cut)
+                assert scale is not None
+                assert scale.logarithmic
+                np.testing.assert_allclose(scale(np.array([0.0, 1.0])), np.exp([-4.0, 4.0]), rtol=1e-3)
+
+    def test_same_results_give_the_same_bytes_and_an_earlier_export_is_replaced(self, results: Path, tmp_path: Path):
+        first = {p.relative_to(tmp_path / "s"): p.read_bytes() for p in export(results, tmp_path / "s")}
+        second = {p.relative_to(tmp_path / "s"): p.read_bytes() for p in export(results, tmp_path / "s")}
+        assert first == second
+        assert sum(map(len, first.values())) < 300_000
+
+    def test_never_replaces_anything_else(self, results: Path, tmp_path: Path):
+        with pytest.raises(SpecificationError, match="an earlier export"):
+            export(results, results)
+        (tmp_path / "thesis.tex").write_text("work of years")
+        with pytest.raises(SpecificationError, match="an earlier export"):
+            export(results, tmp_path)
+
+    def test_command(self, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        assert command.main(["export", str(results), str(tmp_path / "small")]) == 0
+        assert command.main(["export", str(tmp_path / "nowhere"), str(tmp_path / "small")]) == 2
+        assert "no results here" in capsys.readouterr().err
+
+
+class TestLatex:
+    def test_escape(self):
+        assert escape("a_b 5 % R-hat < 1") == r"a\_b 5 \% $\widehat{R}$ $<$ 1"
+
+    def test_macro_names_have_only_letters(self):
+        assert macro_name("my-run 2", "hartmann6", "rhat_max") == "MyRunTwoHartmannSixRhatMax"
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (0.0, "0"), (1.0, "1.00"), (123.4, "123"), (0.012345, "0.0123"), (NAN, "--"),
+            (2.5e-7, r"\ensuremath{2.50\times 10^{-7}}"), (-4.0, "-4.00"),
+        ],
+    )  # fmt: skip
+    def test_number(self, value: float, text: str):
+        assert number(value) == text
+
+    def test_percent_is_100_only_for_all(self):
+        assert [percent(s) for s in (1.0, 0.9999, 0.95, 0.0)] == ["100", "99.9", "95", "0"]
+
+    def test_macros_are_unique_and_state_the_numbers(self, results: Path, tmp_path: Path):
+        lines = write_tables(results, tmp_path)[-1].read_text().splitlines()
+        names = [line.split("}")[0] for line in lines]
+        assert len(names) == len(set(names))
+        assert r"\newcommand{\DemoRuns}{8}" in lines
+        assert r"\newcommand{\DemoHartmannSixBayesianFits}{12}" in lines
+
+
+def test_analysis_needs_neither_pymc_nor_arviz_and_matplotlib_only_for_figures():
+    code = (
+        "import sys, bayeshpo.analysis.summary, bayeshpo.analysis.tables, bayeshpo.analysis.export;"
+        "print([m for m in ('pymc', 'arviz', 'pytensor', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+"""Figures: files, captions, determinism, and what is drawn when results are incomplete."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import colors
+from synthetic_results import trial, write_experiment, write_results, write_run
+
+from bayeshpo.analysis.__main__ import main
+from bayeshpo.analysis.export import export
+from bayeshpo.analysis.figures import draw_all, regret, style
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.store import Results
+
+NAMES = ["regret", "lengthscales", "slice_hartmann6", "slice_svc_digits", "convergence"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_results(tmp_path_factory.mktemp("results") / "demo", seeds=2, budget=8)
+
+
+def captions(folder: Path) -> dict[str, str]:
+    return json.loads((folder / "captions.json").read_text())["captions"]
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    return json.loads((folder / "captions.json").read_text())["left out"]
+
+
+def few_runs(path: Path, *traces: list[float | None], optimum: float | None = 0.0, seeds: int | None = None) -> Path:
+    write_experiment(path, {"p": {}}, ("random",), seeds or len(traces), len(traces[0]))
+    for seed, trace in enumerate(traces):
+        write_run(path, "p", "random", seed, [trial(i, v) for i, v in enumerate(trace)], optimum=optimum)
+    return path
+
+
+def test_every_figure_as_pdf_and_png_with_caption_and_the_same_bytes_twice(results: Path, tmp_path: Path):
+    first = draw_all(results)
+    assert [p.name for p in first] == [f"{n}.{s}" for n in NAMES for s in ("pdf", "png")] + ["captions.json"]
+    assert all(p.parent == results / "figures" for p in first)
+    assert set(captions(results / "figures")) == set(NAMES)
+    assert left_out(results / "figures") == {}
+    second = draw_all(results, tmp_path)
+    for a, b in zip(first, second, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+        if a.suffix == ".pdf":
+            assert a.read_bytes().startswith(b"%PDF")
+            assert b"CreationDate" not in a.read_bytes()
+            assert b"/Type3" not in a.read_bytes()
+
+
+def test_captions_name_the_band_and_the_seeds(results: Path):
+    text = captions(results / "figures") if (results / "figures").exists() else captions(draw_all(results)[0].parent)
+    assert "medians and bands the quartiles over 2 seeds" in text["regret"]
+    assert "On svc digits the optimum is unknown" in text["regret"]
+    assert "90 % band" in text["slice_hartmann6"]
+    assert "2 seeds" in text["lengthscales"]
+    assert "limits 1.01 and 400" in text["convergence"]
+
+
+def test_the_small_form_draws_every_figure(results: Path, tmp_path: Path):
+    export(results, tmp_path / "small")
+    assert main(["paper", str(tmp_path / "small"), str(tmp_path / "paper")]) == 0
+    made = {p.name for p in (tmp_path / "paper").iterdir()}
+    assert {f"{name}.pdf" for name in NAMES} <= made
+    assert {"captions.tex", "numbers.tex", "regret.tex", "health.tex"} <= made
+    assert r"\newcommand{\DemoCaptionRegret}{" in (tmp_path / "paper" / "captions.tex").read_text()
+
+
+def test_what_cannot_be_drawn_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    few_runs(tmp_path, [3.0, 1.0])
+    with caplog.at_level(logging.WARNING):
+        paths = draw_all(tmp_path)
+    assert [p.name for p in paths] == ["regret.pdf", "regret.png", "captions.json"]
+    assert set(left_out(tmp_path / "figures")) == {"lengthscales", "slice", "convergence"}
+    assert "'convergence' left out: no surrogate was fitted" in caplog.text
+    assert "One seed" in captions(tmp_path / "figures")["regret"]
+
+
+def test_results_without_a_finished_trial_draw_nothing(tmp_path: Path):
+    few_runs(tmp_path, [None, None], optimum=None)
+    assert [p.name for p in draw_all(tmp_path)] == ["captions.json"]
+    assert left_out(tmp_path / "figures")["regret"] == "no trial has finished"
+
+
+def test_incomplete_results_are_marked(tmp_path: Path):
+    few_runs(tmp_path / "whole", [3.0, None, 1.0], [None, 2.0, 1.5])
+    few_runs(tmp_path / "part", [3.0, None, 1.0], [None, 2.0, 1.5], seeds=3)
+    draw_all(tmp_path / "whole")
+    draw_all(tmp_path / "part")
+    assert "ncomplete" not in captions(tmp_path / "whole" / "figures")["regret"]
+    assert "Incomplete results: 2 of 3 runs finished, 1 missing." in captions(tmp_path / "part" / "figures")["regret"]
+    whole, part = (tmp_path / name / "figures" / "regret.png" for name in ("whole", "part"))
+    assert whole.read_bytes() != part.read_bytes()
+
+
+def test_mark_stands_on_the_face_of_the_figure(tmp_path: Path):
+    with style.settings():
+        (drawing,) = regret.draw(Results(few_runs(tmp_path, [3.0, 1.0])).runs(), 5.5)
+        style.mark_incomplete(drawing.figure, "1 missing")
+    assert [t.get_text() for t in drawing.figure.texts] == ["incomplete results: 1 missing"]
+
+
+def test_zero_regret_is_visible_on_the_log_axis(tmp_path: Path):
+    with style.settings():
+        (drawing,) = regret.draw(Results(few_runs(tmp_path, [3.0, 0.01, 0.0], [2.0, 0.5, 0.0])).runs(), 5.5)
+    axes = drawing.figure.axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[0] == "0"
+    drawn = axes.lines[0].get_ydata()
+    zero = axes.get_yticks()[0]
+    assert np.asarray(drawn)[-1] == zero
+    assert 0 < axes.get_ylim()[0] < zero < 0.1325  # the lowest quartile above 0
+    assert "exactly 0" in drawing.caption
+
+
+def test_regret_that_is_zero_everywhere(tmp_path: Path):
+    few_runs(tmp_path, [0.0, 0.0])
+    assert [p.name for p in draw_all(tmp_path)][:2] == ["regret.pdf", "regret.png"]
+
+
+def test_bands_are_quartiles_and_do_not_cross_zero(tmp_path: Path):
+    traces = [[1.0, 0.5], [2.0, 1e-9], [4.0, 1e-3]]
+    with style.settings():
+        (drawing,) = regret.draw(Results(few_runs(tmp_path, *traces)).runs(), 5.5)
+    axes = drawing.figure.axes[0]
+    band = axes.collections[0].get_paths()[0].vertices
+    at_first = band[band[:, 0] == 1.0][:, 1]
+    assert (at_first.min(), at_first.max()) == (1.5, 3.0)
+    assert band[:, 1].min() > 0
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), [2.0, 1e-3])
+
+
+def test_looks_are_distinct_and_do_not_depend_on_company():
+    known = ["random", "sobol", "grid", "finite_difference", "hypergradient", "bayesian"]
+    looks = style.looks([*known, "mine", "yours"])
+    assert len({look.color for look in looks.values()}) == len({look.marker for look in looks.values()}) == 8
+    for name in known:
+        assert style.looks([name])[name] == looks[name]
+    assert all(colors.is_color_like(look.color) for look in looks.values())
+    many = style.looks([f"s{i}" for i in range(12)])
+    assert len(set(many.values())) == 12
+
+
+def test_no_global_state(tmp_path: Path):
+    before = dict(matplotlib.rcParams)
+    draw_all(few_runs(tmp_path, [3.0, 1.0]))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_unknown_venue_is_refused(results: Path):
+    with pytest.raises(SpecificationError, match="expected a venue of neurips"):
+        draw_all(results, venue="nature")
