@@ -94,11 +94,12 @@ def summary(results: ResultsArgument) -> None:
 def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) -> bool:
     """Run, summarise and draw; whether some run had to stop."""
     from bayeshpo.experiment.display import describe, display
-    from bayeshpo.experiment.runner import cores, run_plan
+    from bayeshpo.experiment.runner import run_plan
     from bayeshpo.experiment.store import Results
+    from bayeshpo.parallel import available_cores
 
     with display(plan, console) as progress:
-        errors = run_plan(plan, folder, workers=cores() if workers is None else workers, display=progress)
+        errors = run_plan(plan, folder, workers=available_cores() if workers is None else workers, display=progress)
     for planned in plan.runs:
         if planned.id in errors:
             typer.echo(f"stopped: {describe(planned)}: {errors[planned.id]}", err=True)

@@ -21,12 +21,13 @@ class ProgressTable:
     def __init__(self, plan: Plan) -> None:
         self._name = plan.experiment.name
         self._runs = plan.runs
-        self._latest: dict[str, Progress] = {}
+        # All keys from the start: the screen is refreshed by another thread.
+        self._latest = {run.id: Progress(run.id) for run in plan.runs}
         self._start = time.monotonic()
 
     def update(self, progress: Progress) -> None:
         """Take notice of how far a run has come."""
-        self._latest[progress.run] = _kept(progress, self._latest.get(progress.run))
+        self._latest[progress.run] = _kept(progress, self._latest[progress.run])
 
     def __rich__(self) -> Table:
         table = Table(title=self._name, caption=self._caption(), caption_justify="left")
@@ -42,7 +43,7 @@ class ProgressTable:
         return table
 
     def _cells(self, runs: Sequence[RunSpec]) -> list[str]:
-        states = [self._latest.get(run.id, Progress(run.id)) for run in runs]
+        states = [self._latest[run.id] for run in runs]
         failed = sum(state.failed for state in states)
         values = [state.best for state in states if state.best is not None]
         best = min if runs[0].direction == "minimize" else max
@@ -114,8 +115,8 @@ def _state(progress: Progress) -> str:
     return f"{progress.trials} trials, {best}{failed}"
 
 
-def _kept(new: Progress, old: Progress | None) -> Progress:
+def _kept(new: Progress, old: Progress) -> Progress:
     """An error says nothing about trials: those known before still stand."""
-    if new.error is None or old is None:
+    if new.error is None:
         return new
     return Progress(new.run, old.trials, old.failed, old.best, error=new.error)

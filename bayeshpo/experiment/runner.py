@@ -18,6 +18,7 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import Plan, RunSpec
 from bayeshpo.experiment.store import check_results, open_results, read_json
 from bayeshpo.experiment.worker import Progress, serve
+from bayeshpo.parallel import CORES_VARIABLE, available_cores
 
 _PACKAGES = (
     "bayeshpo", "pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "scipy", "scikit-learn", "ConfigSpace",
@@ -40,11 +41,6 @@ class _Worker:
     connection: Connection
     run: RunSpec | None = None
     group: tuple[str, str] | None = None
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_plan(plan: Plan, results: Path, *, workers: int, display: Display) -> dict[str, str]:
@@ -94,7 +90,8 @@ def run_plan(plan: Plan, results: Path, *, workers: int, display: Display) -> di
 
 def _distribute(waiting: list[RunSpec], results: Path, count: int, display: Display) -> dict[str, str]:
     errors: dict[str, str] = {}
-    pool = [_start(results) for _ in range(count)]
+    share = max(1, available_cores() // count)
+    pool = [_start(results, share) for _ in range(count)]
     try:
         for worker in pool:
             _assign(worker, waiting, pool, results)
@@ -110,7 +107,7 @@ def _distribute(waiting: list[RunSpec], results: Path, count: int, display: Disp
                 if progress.error is not None or progress.done:
                     worker.run = None
                     if waiting and not worker.process.is_alive():
-                        pool[pool.index(worker)] = worker = _start(results)
+                        pool[pool.index(worker)] = worker = _start(results, share)
                     _assign(worker, waiting, pool, results)
     finally:
         # A worker has nothing to lose: each finished trial is on the disk.
@@ -152,11 +149,12 @@ def _group(run: RunSpec) -> tuple[str, str]:
     return run.problem.key, run.searcher.key
 
 
-def _start(results: Path) -> _Worker:
+def _start(results: Path, share: int) -> _Worker:
+    """A worker process with its share of the cores."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, results / "log.txt"), daemon=True)
-    with _environment(dict.fromkeys(_THREADS, "1")):
+    with _environment({CORES_VARIABLE: str(share)} | dict.fromkeys(_THREADS, "1")):
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -196,5 +194,5 @@ def _machine() -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "cores": cores(),
+        "cores": available_cores(),
     }
