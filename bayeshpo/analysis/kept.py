@@ -46,7 +46,7 @@ class Slice:
     position
         Its positions in the unit cube (m,).
     f
-        Draws of the latent function (n_draws, m), in the problem's units.
+        Mean of the latent function under single posterior draws (n_draws, m), in the problem's units.
     mean, sd
         Moments of the latent function over all posterior draws (m,), in the problem's units.
     acquisition

@@ -52,8 +52,8 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
 
     bottom.plot(x, cut.acquisition, color=look.color)
     bottom.axvline(at, color="#555555", linewidth=0.7, linestyle=":")
-    acquisition = run.spec["searcher"].get("acquisition", "acquisition")
-    bottom.set_ylabel(words(acquisition) if isinstance(acquisition, str) else "acquisition")
+    acquisition = run.spec["searcher"].get("acquisition")
+    bottom.set_ylabel(f"acquisition\n({words(acquisition)})" if acquisition else "acquisition", multialignment="center")
     bottom.yaxis.set_major_locator(MaxNLocator(4))
     if scale is not None and scale.logarithmic:
         bottom.set_xscale("log")
@@ -90,7 +90,7 @@ def _handles(look: Look, failed: bool) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=look.color, linewidth=1.6, label="posterior mean"),
         Patch(facecolor=look.color, alpha=0.16, label="90 % band"),
-        Line2D([], [], color=look.color, linewidth=0.5, alpha=0.6, label="posterior draws"),
+        Line2D([], [], color=look.color, linewidth=0.5, alpha=0.6, label="means of single draws"),
         Line2D([], [], color=DATA, marker="o", linestyle="", markersize=3.2, label="trials (pale: far from the slice)"),
         Line2D([], [], color="#555555", linewidth=0.7, linestyle=":", label="recommendation"),
     ]
@@ -100,10 +100,11 @@ def _handles(look: Look, failed: bool) -> list[Line2D | Patch]:
 
 
 def _caption(run: RunRecord, cut: Slice, n: int) -> str:
+    draws = min(_DRAWS, len(cut.f))
     return (
         f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} trials (seed {run.seed}), "
         f"along its most relevant hyperparameter, {words(cut.hyperparameter)}, through the recommendation. Above: "
-        f"mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of the latent function) and "
-        f"{min(_DRAWS, len(cut.f))} posterior draws; trials are projected on to the slice, and paler the further they "
-        "are from it. Below: the acquisition function along the same slice."
+        "posterior mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of the latent function) and "
+        f"the mean under each of {draws} posterior draws of the kernel's parameters; trials are projected on to the "
+        "slice, and paler the further they are from it. Below: the acquisition function along the same slice."
     )
