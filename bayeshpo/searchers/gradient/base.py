@@ -12,7 +12,7 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
-from bayeshpo.searchers.gradient.descent import FAILED, Answer, Conversation, descend
+from bayeshpo.searchers.gradient.descent import FAILED, Answer, Conversation, Slope, descend
 from bayeshpo.searchers.initial import sobol_points
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion
@@ -42,8 +42,8 @@ class GradientSearcher(Searcher):
         self.tolerance = tolerance
 
     @abstractmethod
-    def slope(self, x: np.ndarray, answer: Answer) -> Conversation[np.ndarray | None]:
-        """The gradient (D,) of the loss at ``x`` (D,), whose own answer is given; None if it cannot be had."""
+    def slope(self, x: np.ndarray, answer: Answer) -> Conversation[Slope | None]:
+        """The slope of the loss at ``x`` (D,), whose own answer is given; None if it cannot be had."""
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
         """Refuse a space that is not all floats.

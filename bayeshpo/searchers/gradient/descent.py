@@ -17,6 +17,7 @@ _LONGEST_MOVE = 0.3
 _NEAR_BOUND = 0.01
 _SUFFICIENT = 1e-4
 _LEAST_CURVATURE = 1e-8
+_FLATTEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,44 +30,55 @@ class Answer:
 
 FAILED = Answer(np.inf)
 
+
+@dataclass(frozen=True)
+class Slope:
+    """The gradient (D,) at a point, and the second derivatives (D,) by coordinate where they come with it."""
+
+    gradient: np.ndarray
+    curvatures: np.ndarray | None = None
+
+
 type Conversation[T] = Generator[np.ndarray, list[Answer], T]
-type Slope = Callable[[np.ndarray, Answer], Conversation[np.ndarray | None]]
+type SlopeAt = Callable[[np.ndarray, Answer], Conversation[Slope | None]]
 
 
-def descend(start: np.ndarray, slope: Slope, tolerance: float) -> Conversation[None]:
+def descend(start: np.ndarray, slope_at: SlopeAt, tolerance: float) -> Conversation[None]:
     """Descend from a start (D,) until the next move would be shorter than the tolerance.
 
     Parameters
     ----------
     start
         A point of the unit cube.
-    slope
-        Gives the gradient at a point whose answer is known, asking for further evaluations if it needs them; None
-        where there is no gradient, which ends the descent.
+    slope_at
+        Gives the slope at a point whose answer is known, asking for further evaluations if it needs them; None where
+        there is none, which ends the descent.
     tolerance
         Shortest move, as the largest change of a coordinate.
     """
     x, here = start, (yield start[None])[0]
     if not np.isfinite(here.loss):
         return
-    gradient = yield from slope(x, here)
+    slope = yield from slope_at(x, here)
     inverse, reach = None, _FIRST_MOVE
-    while gradient is not None:
-        move = direction(x, gradient, inverse)
+    while slope is not None:
+        if inverse is None:
+            inverse = diagonal(slope.curvatures)
+        move = direction(x, slope.gradient, inverse)
         longest = np.abs(move).max()
         if longest == 0:
             return
         if inverse is None or longest > _LONGEST_MOVE:
             move *= (reach if inverse is None else _LONGEST_MOVE) / longest
-        found = yield from _backtrack(x, here, gradient, move, tolerance)
+        found = yield from _backtrack(x, here, slope.gradient, move, tolerance)
         if found is None:
             return
         there, answer = found
-        new_gradient = yield from slope(there, answer)
-        if new_gradient is not None:
-            inverse = updated(inverse, there - x, new_gradient - gradient)
+        new_slope = yield from slope_at(there, answer)
+        if new_slope is not None:
+            inverse = updated(inverse, there - x, new_slope.gradient - slope.gradient)
             reach = min(2 * np.abs(there - x).max(), _LONGEST_MOVE)
-        x, here, gradient = there, answer, new_gradient
+        x, here, slope = there, answer, new_slope
 
 
 def project(x: np.ndarray) -> np.ndarray:
@@ -93,6 +105,16 @@ def direction(x: np.ndarray, gradient: np.ndarray, inverse: np.ndarray | None) -
     metric = np.eye(len(x)) if inverse is None else inverse
     move[free] = -metric[np.ix_(free, free)] @ gradient[free]
     return move
+
+
+def diagonal(curvatures: np.ndarray | None) -> np.ndarray | None:
+    """An inverse Hessian (D, D) from second derivatives (D,); None unless all are positive.
+
+    Where the loss is concave they say how far it stays so, not where its minimum is.
+    """
+    if curvatures is None or not (curvatures > 0).all():
+        return None
+    return np.diag(1 / np.maximum(curvatures, _FLATTEST * curvatures.max()))
 
 
 def updated(inverse: np.ndarray | None, step: np.ndarray, change: np.ndarray) -> np.ndarray | None:

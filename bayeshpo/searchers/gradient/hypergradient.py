@@ -7,7 +7,7 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Capabilities
 from bayeshpo.searchers.gradient.base import GradientSearcher
-from bayeshpo.searchers.gradient.descent import Answer, Conversation
+from bayeshpo.searchers.gradient.descent import Answer, Conversation, Slope
 from bayeshpo.space import SearchSpace
 
 
@@ -43,7 +43,7 @@ class HypergradientSearcher(GradientSearcher):
             )
         super().check(space, capabilities)
 
-    def slope(self, x: np.ndarray, answer: Answer) -> Conversation[np.ndarray | None]:
+    def slope(self, x: np.ndarray, answer: Answer) -> Conversation[Slope | None]:
         """The gradient (D,) that came with the answer."""
         yield from ()
-        return answer.gradient
+        return None if answer.gradient is None else Slope(answer.gradient)
