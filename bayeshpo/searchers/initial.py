@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.stats.qmc import Sobol
 
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.space import SearchSpace
@@ -33,9 +34,6 @@ def sobol_points(space: SearchSpace, n: int, rng: np.random.Generator) -> np.nda
     SpaceExhausted
         If the space is finite and has fewer legal configurations, or hardly any point is legal.
     """
-    # scipy's import is slow, and random and grid search do without it.
-    from scipy.stats.qmc import Sobol
-
     engine = Sobol(space.dimension, scramble=True, rng=rng)
     last = _last_power(space)
     power = min(max(_FIRST, math.ceil(math.log2(max(n, 1)))), last)
