@@ -17,7 +17,7 @@ from bayeshpo.analysis import __main__ as command
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.health import posterior_health
-from bayeshpo.analysis.kept import lengthscales, open_kept, relevant_slice
+from bayeshpo.analysis.kept import Slice, lengthscales, open_kept, relevant_slice
 from bayeshpo.analysis.latex import escape, macro_name, number, percent
 from bayeshpo.analysis.outcomes import outcomes
 from bayeshpo.analysis.regret import Regret, incumbent_regret, quartiles, simple_regret
@@ -249,6 +249,37 @@ class TestSmallForm:
         assert command.main(["export", str(results), str(tmp_path / "small")]) == 0
         assert command.main(["export", str(tmp_path / "nowhere"), str(tmp_path / "small")]) == 2
         assert "no results here" in capsys.readouterr().err
+
+
+class TestScale:
+    @staticmethod
+    def cut(positions: np.ndarray, values: list) -> Slice:
+        empty = np.empty(0)
+        records = [trial(i, 0.0, {} if v is None else {"x": v}) for i, v in enumerate(values)]
+        return Slice("x", empty, empty, empty, empty, empty, 0.5, positions, records, np.ones(len(values)))
+
+    def test_linear_and_logarithmic_floats(self):
+        u = np.array([0.1, 0.4, 0.9])
+        linear = scale_of(self.cut(u, [-5 + 15 * float(p) for p in u]))
+        assert linear is not None
+        assert not linear.logarithmic
+        np.testing.assert_allclose(linear(np.array([0.0, 1.0])), [-5, 10])
+        log = scale_of(self.cut(u, [10 ** (-4 + 8 * float(p)) for p in u]))
+        assert log is not None
+        np.testing.assert_allclose(log(np.array([0.0, 1.0])), [1e-4, 1e4])
+
+    def test_inactive_values_are_left_out(self):
+        u = np.array([0.1, 0.5, 0.4, 0.9])
+        scale = scale_of(self.cut(u, [1.1, None, 1.4, 1.9]))
+        assert scale is not None
+        np.testing.assert_allclose(scale(np.array([0.0, 1.0])), [1.0, 2.0])
+
+    @pytest.mark.parametrize("values", [["a", "b", "c"], [1, 2, 3], [0.5, 0.2, 9.0]])
+    def test_other_kinds_stay_in_the_unit_cube(self, values: list):
+        assert scale_of(self.cut(np.array([0.1, 0.5, 0.9]), values)) is None
+
+    def test_two_points_are_not_enough_to_tell(self):
+        assert scale_of(self.cut(np.array([0.1, 0.9]), [1.0, 2.0])) is None
 
 
 class TestLatex:

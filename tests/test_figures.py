@@ -149,6 +149,10 @@ def test_looks_are_distinct_and_do_not_depend_on_company():
     assert len(set(many.values())) == 12
 
 
+def test_labels_are_safe_as_names_of_files():
+    assert style.file_name("slice", "a/b: c", "d_e") == "slice_a_b_c_d_e"
+
+
 def test_no_global_state(tmp_path: Path):
     before = dict(matplotlib.rcParams)
     draw_all(few_runs(tmp_path, [3.0, 1.0]))

@@ -54,7 +54,7 @@ class Slice:
     at
         Position of the recommendation.
     trials
-        Positions of the trials along this hyperparameter (n,).
+        Positions of the finished trials along this hyperparameter (n,).
     records
         The record of each of these trials.
     closeness
@@ -131,13 +131,12 @@ def relevant_slice(run: RunRecord, tree: xr.DataTree) -> Slice | None:
 
 
 def _records(run: RunRecord, n: int) -> list[dict[str, Any]]:
-    """The trials that a surrogate with ``n`` data points was fitted to: it may leave failed ones out."""
-    seen = run.trials[: int(run.posteriors[-1].stem)]
-    finished = [trial for trial in seen if trial["value"] is not None]
-    for candidates in (seen, finished):
-        if len(candidates) == n:
-            return candidates
-    raise RecordError(f"{run.posteriors[-1]}: expected {len(seen)} or {len(finished)} data points, got {n}")
+    """The finished trials that the posterior saw, in the order of its ``n`` data points."""
+    path = run.posteriors[-1]
+    finished = [trial for trial in run.trials[: int(path.stem)] if trial["value"] is not None]
+    if len(finished) != n:
+        raise RecordError(f"{path}: expected a data point for each of {len(finished)} finished trials, got {n}")
+    return finished
 
 
 def _draws(tree: xr.DataTree, group: str) -> xr.DataArray:

@@ -76,14 +76,14 @@ def _regret_table(rows: Sequence[SearcherOutcome]) -> str:
         own = [row for row in rows if row.problem == problem]
         least = min((row.regret[1] for row in own if not math.isnan(row.regret[1])), default=math.nan)
         for i, row in enumerate(own):
-            low, median, high = (number(value) for value in row.regret)
+            median = number(row.regret[1])
             if row.regret[1] == least:
                 # An \ensuremath inside \textbf stays thin: \boldmath thickens it too.
                 median = rf"{{\boldmath\textbf{{{median}}}}}"
             label = escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else ""
             cells = [
-                label, escape(row.searcher.replace("_", " ")), median, f"{low} to {high}",
-                str(row.seeds), str(row.failed), number(row.seconds, 2),
+                label, escape(row.searcher.replace("_", " ")), median,
+                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}", str(row.seeds), str(row.failed), number(row.seconds, 2),
             ]  # fmt: skip
             lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -101,6 +101,8 @@ def _health_table(rows: Sequence[PosteriorHealth]) -> str:
         r"\midrule",
     ]
     for row in rows:
+        if row.problem is None:
+            lines.append(r"\addlinespace")
         label = escape(row.problem or "all")
         if several:
             label += f" ({escape(row.searcher)})"

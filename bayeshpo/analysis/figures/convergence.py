@@ -47,19 +47,24 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
 
 def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width: float) -> Drawing:
     style = looks(run.searcher for run in runs)
-    figure = new_figure(width, 1.0 * len(_MEASURES) + 0.75)
-    grid = figure.subplots(len(_MEASURES), len(problems), squeeze=False, sharex="col", sharey="row")
+    single = len(problems) == 1
+    figure = new_figure(width, 3.0 if single else 1.0 * len(_MEASURES) + 0.75)
+    if single:
+        grid = figure.subplots(2, 2, sharex=True).reshape(len(_MEASURES), 1)
+        figure.suptitle(words(problems[0]), fontsize="medium")
+    else:
+        grid = figure.subplots(len(_MEASURES), len(problems), sharex="col", sharey="row")
+        for problem, axes in zip(problems, grid[0], strict=True):
+            axes.set_title(words(problem))
     for measure, row in zip(_MEASURES, grid, strict=True):
         for problem, axes in zip(problems, row, strict=True):
             _panel(axes, measure, [run for run in runs if run.problem == problem], style)
         _scale(row[0], measure, np.concatenate([column(run.inference, measure.column) for run in runs]))
         row[0].set_ylabel(measure.label, multialignment="center")
-    for problem, axes in zip(problems, grid[0], strict=True):
-        axes.set_title(words(problem))
-    for axes in grid[-1]:
+    for axes in grid[-2:].ravel() if single else grid[-1]:
         axes.set_xlabel("trials seen")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-    figure.align_ylabels(grid[:, 0])
+    figure.align_ylabels()
     handles = [
         Line2D([], [], color=look.color, marker=look.marker, linestyle="", label=f"{words(searcher)}, one dot per fit")
         for searcher, look in style.items()

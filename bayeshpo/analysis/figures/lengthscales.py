@@ -15,7 +15,7 @@ from bayeshpo.analysis.figures.style import PRIOR, Drawing, counted, file_name, 
 from bayeshpo.analysis.kept import Lengthscales, last_kept, lengthscales
 from bayeshpo.experiment.store import RunRecord
 
-_ROW = 0.34
+_ROW = 0.29
 _COLUMNS = 2
 
 

@@ -25,7 +25,7 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
     problems = list(dict.fromkeys(regret.problem for regret in regrets))
     columns = _columns(len(problems), width)
     rows = math.ceil(len(problems) / columns)
-    figure = new_figure(width, _PANEL_HEIGHT * rows + 0.35)
+    figure = new_figure(width if columns > 1 else 0.64 * width, _PANEL_HEIGHT * rows + 0.35)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     style = looks(regret.searcher for regret in regrets)
     for axes, problem in zip(grid, problems, strict=False):

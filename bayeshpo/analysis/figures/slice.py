@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import DATA, WARNING, Drawing, Look, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, Drawing, Look, file_name, looks, new_figure, words
 from bayeshpo.analysis.kept import Slice, last_kept, relevant_slice
 from bayeshpo.analysis.scale import scale_of
 from bayeshpo.experiment.store import RunRecord
@@ -36,14 +36,14 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
 
 def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
     look = looks([run.searcher])[run.searcher]
-    figure = new_figure(width, 0.62 * width)
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
+    figure = new_figure(width, 0.54 * width)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.1, 1])
     scale = scale_of(cut)
     x = cut.position if scale is None else scale(cut.position)
     trials = cut.trials if scale is None else scale(cut.trials)
     at = cut.at if scale is None else float(scale(np.array([cut.at]))[0])
 
-    values = np.array([np.nan if t["value"] is None else t["value"] for t in cut.records], dtype=float)
+    values = np.array([trial["value"] for trial in cut.records])
     _surrogate(top, x, cut, look)
     _trials(top, trials, values, cut.closeness)
     top.axvline(at, color="#555555", linewidth=0.7, linestyle=":")
@@ -59,7 +59,7 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
         bottom.set_xscale("log")
     bottom.set_xlim(x[0], x[-1])
     bottom.set_xlabel(words(cut.hyperparameter) + ("" if scale else " (position in the unit cube)"))
-    figure.legend(handles=_handles(look, bool(np.isnan(values).any())), loc="outside lower center", ncols=3)
+    figure.legend(handles=_handles(look), loc="outside lower center", ncols=3)
     return Drawing(name, figure, _caption(run, cut, len(trials)))
 
 
@@ -73,36 +73,23 @@ def _surrogate(axes: Axes, x: np.ndarray, cut: Slice, look: Look) -> None:
 
 def _trials(axes: Axes, x: np.ndarray, values: np.ndarray, closeness: np.ndarray) -> None:
     colors = [to_rgba(DATA, 0.12 + 0.88 * near) for near in closeness]
-    finished = np.isfinite(values)
-    axes.scatter(
-        x[finished], values[finished], s=11, zorder=3, linewidths=0.4,
-        c=[c for c, f in zip(colors, finished, strict=True) if f], edgecolors="white",
-    )  # fmt: skip
-    if not finished.all():
-        bottom = axes.get_ylim()[0]
-        axes.scatter(
-            x[~finished], np.full((~finished).sum(), bottom), s=16, marker="x", color=WARNING, clip_on=False, zorder=3
-        )
-        axes.set_ylim(bottom=bottom)
+    axes.scatter(x, values, s=11, c=colors, zorder=3, linewidths=0.4, edgecolors="white", clip_on=False)
 
 
-def _handles(look: Look, failed: bool) -> list[Line2D | Patch]:
-    handles: list[Line2D | Patch] = [
+def _handles(look: Look) -> list[Line2D | Patch]:
+    return [
         Line2D([], [], color=look.color, linewidth=1.6, label="posterior mean"),
         Patch(facecolor=look.color, alpha=0.16, label="90 % band"),
         Line2D([], [], color=look.color, linewidth=0.5, alpha=0.6, label="means of single draws"),
         Line2D([], [], color=DATA, marker="o", linestyle="", markersize=3.2, label="trials (pale: far from the slice)"),
         Line2D([], [], color="#555555", linewidth=0.7, linestyle=":", label="recommendation"),
     ]
-    if failed:
-        handles.append(Line2D([], [], color=WARNING, marker="x", linestyle="", label="failed trials"))
-    return handles
 
 
 def _caption(run: RunRecord, cut: Slice, n: int) -> str:
     draws = min(_DRAWS, len(cut.f))
     return (
-        f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} trials (seed {run.seed}), "
+        f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} finished trials (seed {run.seed}), "
         f"along its most relevant hyperparameter, {words(cut.hyperparameter)}, through the recommendation. Above: "
         "posterior mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of the latent function) and "
         f"the mean under each of {draws} posterior draws of the kernel's parameters; trials are projected on to the "
