@@ -60,6 +60,9 @@ ACQUISITIONS = {
 }
 
 ENGINES = {
+    "sequential": Entry(
+        "bayeshpo.inference.sequential:Sequential", "population of draws carried from trial to trial (default)"
+    ),
     "nuts": Entry("bayeshpo.inference.nuts:NUTS", "no-U-turn sampler, fitted anew at each n"),
 }
 
@@ -80,10 +83,14 @@ def load(kind: str, name: str) -> Any:
     SpecificationError
         If there is none, with the nearest valid name.
     """
-    table = KINDS[kind]
-    if name not in table:
-        raise SpecificationError(unknown_name(kind, name, table))
-    return table[name].load()
+    check_name(kind, name)
+    return KINDS[kind][name].load()
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that is not registered, without importing anything; see `load`."""
+    if name not in KINDS[kind]:
+        raise SpecificationError(unknown_name(kind, name, KINDS[kind]))
 
 
 def create(kind: str, name: str, arguments: dict[str, Any]) -> Any:

@@ -15,6 +15,8 @@ class Engine(ABC):
     """Draws from a surrogate's posterior and says how well."""
 
     name: str
+    # Whether a fit depends on the fits before it, so that a study taken up again has to repeat them.
+    sequential: bool = False
 
     @abstractmethod
     def fit(

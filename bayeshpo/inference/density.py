@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -65,21 +66,21 @@ class LogDensity:
         out = np.empty(len(Q))
         parts = available_cores() if len(Q) * len(y) ** 2 > _WORTH_A_THREAD else 1
         edges = np.linspace(0, len(Q), parts + 1).astype(int)
-        jobs = [(Q[a:b], X, y, out[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        jobs = [(Q[a:b], X, y, out[a:b]) for a, b in itertools.pairwise(edges)]
         if parts == 1:
             self._population(*jobs[0])
         else:
             list(self.pool.map(lambda job: self._population(*job), jobs))
         return out
 
-    def value_and_gradient(self, q: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log density and its gradient (Q,) at q (Q,)."""
-        value, gradient = self._gradient(*_contiguous(q, X, y))
-        return float(value), gradient
+    def value_and_gradient(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """The log density and its gradient (Q,) as a function of q (Q,), given the data."""
+        gradient, (X, y) = self._gradient, _contiguous(X, y)
+        return lambda q: gradient(q, X, y)
 
-    def prepare_gradient(self) -> None:
-        """Compile the gradient now, if it is not compiled yet."""
-        _ = self._gradient
+    def prepare(self) -> None:
+        """Compile the log density now, if it is not compiled yet."""
+        _ = self._population
 
     def constrain(self, Q: np.ndarray) -> dict[str, np.ndarray]:
         """Hyperparameters on their own scale, each (S, ...), of unconstrained draws Q (S, Q)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +66,7 @@ class NUTS(Engine):
     ) -> Posterior:
         """Sample until R-hat < 1.01 and bulk ESS > 400, or the rounds are spent (status "not_converged")."""
         compiled_before = COMPILATIONS.seconds
-        density.prepare_gradient()
+        target = density.value_and_gradient(data.X, data.y)
         compile_seconds = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
         starts = _starting_points(density, data, self.chains, rng)
@@ -72,7 +74,7 @@ class NUTS(Engine):
         draws = self.draws
         Q, statistics = np.empty((0, 0, 0)), {}
         for attempt in range(self.rounds):
-            Q, statistics = self._sample(density, data, starts, draws, int(rng.integers(2**31)))
+            Q, statistics = self._sample(target, starts, draws, int(rng.integers(2**31)))
             report = replace(
                 report,
                 action="sampled" if attempt == 0 else "retried",
@@ -85,18 +87,19 @@ class NUTS(Engine):
         return Posterior(density, data, Q, report, None, statistics)
 
     def _sample(
-        self, density: LogDensity, data: TrainingData, starts: np.ndarray, draws: int, seed: int
+        self, target: Callable[[np.ndarray], Any], starts: np.ndarray, draws: int, seed: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         import nutpie
         from nutpie.compiled_pyfunc import from_pyfunc
 
         waiting = iter(starts)
+        size = starts.shape[1]
         model = from_pyfunc(
-            density.dimension,
-            lambda: lambda q: density.value_and_gradient(q, data.X, data.y),
+            size,
+            lambda: target,
             lambda seed1, seed2, chain: lambda q: {"q": q},
             [np.dtype("float64")],
-            [(density.dimension,)],
+            [(size,)],
             ["q"],
             make_initial_point_fn=lambda seed: next(waiting, starts[seed % len(starts)]),
         )

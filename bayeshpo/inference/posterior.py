@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,11 +51,6 @@ class Posterior:
         """All draws (S, Q), chain after chain."""
         return self.unconstrained.reshape(self.size, -1)
 
-    @cached_property
-    def values(self) -> dict[str, np.ndarray]:
-        """Hyperparameters on their own scale, each (S, ...)."""
-        return self.density.constrain(self.draws)
-
     def thinned(self, n: int) -> np.ndarray:
         """Unconstrained draws (n, Q) of equal weight: evenly spaced, or a systematic resample of weighted draws."""
         if self.log_weights is None:
@@ -68,18 +62,18 @@ class Posterior:
 
     def to_datatree(self) -> xr.DataTree:
         """The posterior in ArviZ's layout, with draws of the prior beside it."""
-        chains, draws = self.unconstrained.shape[:2]
-        posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in self.values.items()}
+        # ArviZ takes draws for equally weighted, so weighted ones are resampled.
+        Q = self.unconstrained if self.log_weights is None else resample(self.unconstrained, self.log_weights)
+        chains, draws = Q.shape[:2]
+        values = self.density.constrain(Q.reshape(chains * draws, -1))
+        posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in values.items()}
         prior_draws = self.density.prior_draws(1000, np.random.default_rng(0))
         prior = {n: v[None] for n, v in self.density.constrain(prior_draws).items()}
-        statistics = dict(self.sample_stats)
-        if self.log_weights is not None:
-            statistics["log_weight"] = self.log_weights
         names = list(self.density.columns.names)
         n = len(self.data.y)
         groups = {
             "posterior": self._dataset(posterior),
-            "sample_stats": self._dataset(statistics),
+            "sample_stats": self._dataset(self.sample_stats),
             "prior": self._dataset(prior),
             "observed_data": xr.Dataset({"outcome": ("trial", self.data.y)}, {"trial": np.arange(n)}),
             "constant_data": xr.Dataset(
@@ -104,4 +98,14 @@ class Posterior:
             data[name] = (("chain", "draw", *own), values)
             coords |= {d: model_coords[d] for d in own if d in model_coords}
         dataset = xr.Dataset(data, coords)
-        return dataset.assign_coords(chain=np.arange(dataset.sizes["chain"]), draw=np.arange(dataset.sizes["draw"]))
+        return dataset.assign_coords({d: np.arange(dataset.sizes[d]) for d in ("chain", "draw") if d in dataset.sizes})
+
+
+def resample(Q: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
+    """Equally weighted draws (chain, draw, Q): systematic resampling within each chain, copies side by side."""
+    draws = Q.shape[1]
+    out = np.empty_like(Q)
+    for g, weights in enumerate(np.exp(log_weights - log_weights.max(axis=1, keepdims=True))):
+        cumulative = np.cumsum(weights)
+        out[g] = Q[g, np.searchsorted(cumulative / cumulative[-1], (np.arange(draws) + 0.5) / draws)]
+    return out

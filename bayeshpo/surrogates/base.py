@@ -18,6 +18,10 @@ from bayeshpo.trial import History
 
 Parameters = Mapping[str, Any]
 
+# Variance added to the noise's, in units of the standardised outcome: keeps covariances factorisable, so that the
+# density has no steps where jitter would have to set in.
+NUGGET = 1e-6
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -111,7 +115,8 @@ class GaussianProcessSurrogate(Surrogate):
     """A surrogate whose latent function is integrated out.
 
     A subclass registers its priors and writes down its mean and its covariance; the marginal likelihood
-    y ~ N(mean(X), covariance(X) + noise^2 I) and the conditional are inherited (Rasmussen and Williams 2006, ch. 2).
+    y ~ N(mean(X), covariance(X) + (noise^2 + NUGGET) I) and the conditional are inherited (Rasmussen and Williams
+    2006, ch. 2).
     The prior named "noise" is the noise's standard deviation.
     """
 
@@ -162,7 +167,7 @@ class GaussianProcessSurrogate(Surrogate):
         return mean, pt.maximum(variance, 1e-12)
 
     def _noisy_covariance(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        return self.covariance(columns, p, X) + pt.sqr(p["noise"]) * pt.eye(X.shape[0])
+        return self.covariance(columns, p, X) + (pt.sqr(p["noise"]) + NUGGET) * pt.eye(X.shape[0])
 
 
 def _normal(mean: Any, K: Any, size: Any) -> Any:

@@ -1,0 +1,134 @@
+"""The acquisition contract, and its compiled form: an expectation over posterior draws with its gradient."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+
+from bayeshpo.acquisitions.feasibility import log_feasibility
+from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive, compile_on_draws
+
+
+class Acquisition(ABC):
+    """A log utility of each posterior draw; the acquisition is the log of its expectation over draws."""
+
+    name: str
+
+    @abstractmethod
+    def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
+        """Log utility (S, m) of one more evaluation, for every draw.
+
+        Parameters
+        ----------
+        mean, variance
+            Of the latent function at the candidates (S, m), standardised losses.
+        incumbent
+            Lowest posterior mean among the tried configurations, under each draw (S,).
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class AcquisitionState:
+    """What an acquisition is evaluated on: conditioned draws, their incumbents (S,), and failed points (k, D)."""
+
+    draws: ConditionedDraws
+    incumbent: np.ndarray
+    failed: np.ndarray
+
+
+class CompiledAcquisition:
+    """An acquisition over a surrogate's predictive, compiled once for all n, draws and candidates.
+
+    Parameters
+    ----------
+    acquisition
+        The formula.
+    predictive
+        The predictive that it is a function of.
+    """
+
+    def __init__(self, acquisition: Acquisition, predictive: Predictive) -> None:
+        self.acquisition, self.predictive = acquisition, predictive
+
+    def state(self, Q: np.ndarray, X: np.ndarray, y: np.ndarray, failed: np.ndarray) -> AcquisitionState:
+        """Condition equally weighted draws Q (S, Q) on finished trials X (n, D), y (n,) and failed ones (m, D)."""
+        draws = self.predictive.condition(Q, X, y)
+        incumbent = self.predictive(draws, X)[0].min(axis=1)
+        return AcquisitionState(draws, incumbent, np.ascontiguousarray(failed))
+
+    def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) at candidates Z (m, D)."""
+        utilities = self.log_utilities(state, Z)
+        return _log_mean_exp(utilities) + self._feasibility(state, Z)
+
+    def log_utilities(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
+        """Log utility (S, m) of every draw at candidates Z (m, D)."""
+        return self._utilities(*state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent)[0]
+
+    def value_and_gradient(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Acquisition (m,) and its gradient (m, D) at candidates Z (m, D)."""
+        value, gradient = self._gradient(
+            *state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent, state.failed
+        )
+        return value, gradient
+
+    def over_all_draws(
+        self, Q: np.ndarray, X: np.ndarray, y: np.ndarray, failed: np.ndarray, Z: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
+
+        The error is of the log of the mean utility, by the delta method, for independent draws.
+        """
+        states = [self.state(Q[i : i + CHUNK], X, y, failed) for i in range(0, len(Q), CHUNK)]
+        utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
+        value = _log_mean_exp(utilities)
+        relative = np.exp(utilities - value)
+        error = relative.std(axis=0) / np.sqrt(len(Q))
+        return value + self._feasibility(states[0], Z), error
+
+    def _feasibility(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
+        if len(state.failed) == 0:
+            return np.zeros(len(Z))
+        return log_feasibility(np, Z, state.draws.X, state.failed)
+
+    @cached_property
+    def _symbolic(self) -> tuple[list[Any], Any, Any]:
+        inputs, mean, variance = self.predictive.symbolic()
+        incumbent = pt.dvector("incumbent")
+        utilities = self.acquisition.log_utility(mean, variance, incumbent)
+        return [*inputs.variables(), incumbent], inputs, utilities
+
+    @cached_property
+    def _utilities(self) -> Any:
+        variables, _, utilities = self._symbolic
+        return compile_on_draws(self.predictive, "acquisition", variables, [utilities], [np.zeros(2)])
+
+    @cached_property
+    def _gradient(self) -> Any:
+        variables, inputs, utilities = self._symbolic
+        failed = pt.dmatrix("failed")
+        shift = pt.max(utilities, axis=0)
+        value = pt.log(pt.mean(pt.exp(utilities - shift), axis=0)) + shift
+        value = value + log_feasibility(pt, inputs.Z, inputs.X, failed)
+        gradient = pt.grad(pt.sum(value), inputs.Z)
+        D = self.predictive.density.columns.dimension
+        return compile_on_draws(
+            self.predictive, "gradient of the acquisition", [*variables, failed], [value, gradient],
+            [np.zeros(2), np.zeros((0, D))],
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=32)
+def compiled_acquisition(acquisition: Acquisition, predictive: Predictive) -> CompiledAcquisition:
+    """An acquisition compiled for a predictive; one a process."""
+    return CompiledAcquisition(acquisition, predictive)
+
+
+def _log_mean_exp(utilities: np.ndarray) -> np.ndarray:
+    shift = utilities.max(axis=0)
+    return np.log(np.mean(np.exp(utilities - shift), axis=0)) + shift

@@ -1,0 +1,251 @@
+"""The sequential engine: a population of draws carried through the study instead of being sampled anew at each n.
+
+Iterated batch importance sampling (Chopin 2002) with resample-move steps (Gilks and Berzuini 2001). New data multiply
+the weights by the ratio of the joint densities; while the weights stay healthy the weighted draws are the posterior.
+When they do not, the population is resampled and moved, over a bridge of intermediate densities if the step is long,
+until the draws have forgotten where they came from.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from arviz_stats.base import array_stats
+from scipy.special import logsumexp
+
+from bayeshpo.inference.base import Engine
+from bayeshpo.inference.compilation import COMPILATIONS
+from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.differential_evolution import Moved, move
+from bayeshpo.inference.nuts import NUTS
+from bayeshpo.inference.posterior import Posterior, resample
+from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.surrogates.base import TrainingData
+
+_KHAT_LIMIT = 0.7
+# Share of the population that a step of the bridge may cost, and the sweeps after each.
+_BRIDGE_SHARE = 0.5
+_BRIDGE_SWEEPS = 10
+
+
+@dataclass(frozen=True)
+class Sequential(Engine):
+    """Population of draws in independent islands: reweighted, or resampled and moved, from trial to trial.
+
+    Parameters
+    ----------
+    islands
+        Number of independent populations (>= 4); they are the chains of R-hat.
+    draws
+        Draws of each island (>= 100, even).
+    healthy
+        Weights are kept while their effective size is at least this share of the population.
+    memory
+        Moves go on until no hyperparameter's rank correlation with its value before them is above this.
+    sweeps
+        Moves of each draw at most; a second attempt, if the checks fail, has twice as many.
+    """
+
+    islands: int = 8
+    draws: int = 160
+    healthy: float = 0.6
+    memory: float = 0.4
+    sweeps: int = 80
+    name = "sequential"
+    sequential = True
+
+    def __post_init__(self) -> None:
+        if self.islands < 4 or self.draws < 100 or self.draws % 2:
+            raise ValueError(
+                "expected islands >= 4 and an even number of draws >= 100, "
+                f"got islands={self.islands}, draws={self.draws}"
+            )
+
+    def fit(
+        self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
+    ) -> Posterior:
+        """The posterior carried on from ``previous``, or from exact draws of the prior.
+
+        Actions: "reweighted"; "moved"; "retried" with more moves; "refitted" by NUTS. A posterior that fails its
+        checks after all of these is used with status "not_converged" and action "fell_back".
+        """
+        compiled_before = COMPILATIONS.seconds
+        density.prepare()
+        compiled = COMPILATIONS.seconds - compiled_before
+        start = time.perf_counter()
+        step = _Step.begin(density, data, previous, self.islands, self.draws, rng)
+        report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=step.evidence)
+        posterior = self._reweighted(step, report) if previous is not None else None
+        if posterior is None:
+            posterior = self._moved(step, report, rng)
+        seconds = time.perf_counter() - start
+        bulk = posterior.report.ess_bulk_min
+        report = replace(
+            posterior.report,
+            seconds_compile=compiled,
+            seconds_sample=seconds,
+            ess_per_second=None if bulk is None else bulk / seconds,
+        )
+        return replace(posterior, report=report)
+
+    def _reweighted(self, step: _Step, report: InferenceReport) -> Posterior | None:
+        """The weighted population, unless its weights or its checks say that it must move."""
+        weights = step.weights(1.0)
+        khat = float(array_stats.psislw(weights.ravel())[1])
+        if _effective(weights) < self.healthy * weights.size or not khat <= _KHAT_LIMIT:
+            return None
+        report = with_convergence(replace(report, khat=khat), resample(step.Q, weights), {})
+        if report.status != "ok":
+            return None
+        return Posterior(step.density, step.data, step.Q, report, weights)
+
+    def _moved(self, step: _Step, report: InferenceReport, rng: np.random.Generator) -> Posterior:
+        Q, logp = step.cross_bridge(rng)
+        if not np.isfinite(logp).any():
+            failed = replace(report, action="fell_back", status="failed", reason="no draw has a finite log density")
+            return Posterior(step.density, step.data, Q, failed)
+        for attempt, action in enumerate(("moved", "retried")):
+            moved = move(
+                Q, logp, step.target(1.0), rng, least=5, most=self.sweeps * 2**attempt, memory=self.memory
+            )  # fmt: skip
+            checked = with_convergence(replace(report, action=action), moved.Q, {})
+            if checked.status == "ok":
+                return Posterior(step.density, step.data, moved.Q, checked, None, _statistics(moved))
+            Q, logp = moved.Q, moved.logp
+        refitted = NUTS(rounds=1).fit(step.density, step.data, rng=rng)
+        if refitted.report.status == "ok":
+            kept = replace(refitted.report, engine=self.name, action="refitted", evidence_increment=step.evidence)
+            return replace(refitted, report=kept)
+        return Posterior(step.density, step.data, Q, replace(checked, action="fell_back"), None, _statistics(moved))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A population on its way from the old data to the new.
+
+    Attributes
+    ----------
+    density, old, data
+        The model, the data that the population knows, and the data that it is to know.
+    Q, log_weights
+        Draws (island, draw, Q) and normalised log weights (island, draw) under the old data.
+    before, after
+        Log densities (island, draw) given the old data and given the new.
+    """
+
+    density: LogDensity
+    old: TrainingData | None
+    data: TrainingData
+    Q: np.ndarray
+    log_weights: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    @classmethod
+    def begin(
+        cls, density: LogDensity, data: TrainingData, previous: Posterior | None, islands: int, draws: int,
+        rng: np.random.Generator,
+    ) -> _Step:  # fmt: skip
+        """From a posterior's draws, or from the prior where there is none to go on from."""
+        if previous is None or previous.report.status == "failed":
+            Q, weights, old = density.prior_draws(islands * draws, rng), None, None
+        else:
+            Q, weights, old = previous.draws, previous.log_weights, previous.data
+            if previous.report.action == "refitted":
+                Q = previous.thinned(islands * draws)
+        Q = Q.reshape(islands, draws, -1)
+        weights = np.full((islands, draws), -np.log(islands * draws)) if weights is None else weights
+        step = cls(density, old, data, Q, weights, np.empty(0), np.empty(0))
+        return replace(step, before=step._log_density(Q, old), after=step._log_density(Q, data))
+
+    @property
+    def evidence(self) -> float:
+        """Log predictive density of the new outcomes given the old ones, in units of the loss."""
+        known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
+        return float(
+            logsumexp(self.log_weights + self._increment()) - len(self.data.y) * np.log(self.data.scale) + known
+        )
+
+    def weights(self, share: float) -> np.ndarray:
+        """Normalised log weights (island, draw) after a share of the way to the new density."""
+        weights = self.log_weights + share * self._increment()
+        return weights - logsumexp(weights)
+
+    def target(self, share: float) -> _Bridge:
+        """Log density after a share of the way, as a function of points (m, Q)."""
+        return _Bridge(self, share)
+
+    def cross_bridge(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draws (island, draw, Q) resampled for the new data and their log densities (island, draw)."""
+        step, share = self, 0.0
+        while share < 1.0:
+            stride = _longest_stride(step, 1.0 - share)
+            if stride is None:
+                return step.Q, step.after
+            share = min(1.0, share + stride)
+            Q = resample(step.Q, step.weights(stride))
+            if share < 1.0:
+                target = self.target(share)
+                logp = target(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
+                Q = move(Q, logp, target, rng, least=_BRIDGE_SWEEPS, most=_BRIDGE_SWEEPS, memory=0.0).Q
+            step = replace(
+                step,
+                Q=Q,
+                log_weights=np.full(Q.shape[:2], -np.log(Q.shape[0] * Q.shape[1])),
+                before=self._log_density(Q, self.old),
+                after=self._log_density(Q, self.data),
+            )
+        return step.Q, step.after
+
+    def _increment(self) -> np.ndarray:
+        return np.where(np.isfinite(self.after), self.after - self.before, -np.inf)
+
+    def _log_density(self, Q: np.ndarray, data: TrainingData | None) -> np.ndarray:
+        X = self.data.X[:0] if data is None else data.X
+        y = self.data.y[:0] if data is None else data.y
+        return self.density.batch(Q.reshape(-1, Q.shape[2]), X, y).reshape(Q.shape[:2])
+
+
+@dataclass(frozen=True)
+class _Bridge:
+    """Geometric path between the densities given the old and the new data."""
+
+    step: _Step
+    share: float
+
+    def __call__(self, Q: np.ndarray) -> np.ndarray:
+        """Log density (m,) at points (m, Q)."""
+        new = self.step._log_density(Q[None], self.step.data)[0]
+        if self.share < 1.0:
+            old = self.step._log_density(Q[None], self.step.old)[0]
+            new = np.where(np.isfinite(new), (1.0 - self.share) * old + self.share * new, -np.inf)
+        return np.where(np.isnan(new), -np.inf, new)
+
+
+def _longest_stride(step: _Step, rest: float) -> float | None:
+    """How far to go so that the weights keep half of the population; None if no draw can go on."""
+    if not np.isfinite(step.after).any():
+        return None
+    enough = _BRIDGE_SHARE * step.log_weights.size
+    if _effective(step.weights(rest)) >= enough:
+        return rest
+    low, high = 0.0, rest
+    for _ in range(30):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if _effective(step.weights(middle)) >= enough else (low, middle)
+    return max(low, 1e-6)
+
+
+def _effective(log_weights: np.ndarray) -> float:
+    """Kish's effective number of draws of normalised log weights."""
+    return float(np.exp(-logsumexp(2.0 * log_weights)))
+
+
+def _statistics(moved: Moved) -> dict[str, np.ndarray]:
+    return {
+        "lp": moved.logp,
+        "acceptance_rate": np.full(moved.logp.shape, moved.acceptance),
+        "n_steps": np.full(moved.logp.shape, moved.sweeps),
+    }

@@ -1,0 +1,233 @@
+"""Maximise an acquisition over a mixed space: the inner search of Bayesian optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import minimize
+
+from bayeshpo.errors import SpaceExhausted
+from bayeshpo.space import SearchSpace
+
+_SAME = 1e-9
+_FLAT = 1e-9
+
+
+class Objective(Protocol):
+    """What is maximised: quick on few draws for the search, careful on all draws for the last choice."""
+
+    def value(self, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) at points (m, D)."""
+        ...
+
+    def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Acquisition (m,) and gradient (m, D) at points (m, D)."""
+        ...
+
+    def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Acquisition (m,) on all draws at points (m, D), and its standard error (m,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where an acquisition is largest.
+
+    Attributes
+    ----------
+    x
+        The point (D,), legal and untried.
+    value, error
+        Acquisition on all draws, and its Monte Carlo standard error.
+    flat
+        Whether the acquisition was the same everywhere, so that the point is a random one.
+    """
+
+    x: np.ndarray
+    value: float
+    error: float
+    flat: bool
+
+
+@dataclass(frozen=True)
+class Maximizer:
+    """Score many candidates at once, refine the best from several places, and choose on all draws.
+
+    Continuous coordinates move by L-BFGS-B, all starts in one batch; discrete ones by steepest ascent over their
+    neighbours, in turn with the continuous ones. A small finite space is searched exhaustively. The result is never
+    worse than the best candidate.
+
+    Parameters
+    ----------
+    candidates
+        Number of random points scored, half as many again around the best trials.
+    starts
+        Number of candidates refined.
+    exhaustive
+        Largest finite space of which every point is scored.
+    rounds
+        Alternations of continuous and discrete search at most.
+    """
+
+    candidates: int = 512
+    starts: int = 5
+    exhaustive: int = 2048
+    rounds: int = 4
+
+    def __call__(
+        self, objective: Objective, space: SearchSpace, taken: np.ndarray, best: np.ndarray, rng: np.random.Generator
+    ) -> Maximum:
+        """Maximise over what is legal and not among the points ``taken`` (n, D).
+
+        Parameters
+        ----------
+        objective
+            The acquisition.
+        space
+            Where to search.
+        taken
+            Tried and pending points (n, D).
+        best
+            Points around which to look closely (k, D).
+        rng
+            Source of candidates.
+
+        Raises
+        ------
+        SpaceExhausted
+            If no untried configuration is left.
+        """
+
+        def free(Z: np.ndarray) -> np.ndarray:
+            return Z[space.legal(Z) & ~_among(Z, taken)]
+
+        if space.size <= self.exhaustive:
+            pool = free(space.grid())
+            if len(pool) == 0:
+                raise SpaceExhausted(f"all {len(space.grid())} configurations are tried")
+            scores = objective.value(pool)
+            refined = pool[_best_few(scores, 4 * self.starts)]
+        else:
+            pool = free(np.concatenate([space.sample(self.candidates, rng), self._around(best, space, rng)]))
+            if len(pool) == 0:
+                raise SpaceExhausted(f"no untried configuration among {self.candidates} random ones")
+            scores = objective.value(pool)
+            starts = pool[_apart(pool, scores, self.starts)]
+            refined = np.concatenate([starts, free(self._refine(objective, space, starts, free))])
+        finite = scores[np.isfinite(scores)]
+        if len(finite) == 0 or np.ptp(finite) < _FLAT:
+            x = pool[rng.integers(len(pool))]
+            value, error = objective.careful(x[None])
+            return Maximum(x, float(value[0]), float(error[0]), True)
+        values, errors = objective.careful(refined)
+        k = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
+        return Maximum(refined[k], float(values[k]), float(errors[k]), False)
+
+    def _around(self, best: np.ndarray, space: SearchSpace, rng: np.random.Generator) -> np.ndarray:
+        """Perturbations of the best trials: some coordinates move a little, choices are drawn anew."""
+        if len(best) == 0:
+            return np.empty((0, space.dimension))
+        n, D = self.candidates // 2, space.dimension
+        Z = best[rng.integers(len(best), size=n)].copy()
+        moved = rng.random((n, D)) < max(0.3, min(1.0, 3.0 / D))
+        step = rng.standard_normal((n, D)) * 10.0 ** rng.uniform(-2.5, -0.5, (n, 1))
+        Z = np.where(moved & ~space.categorical, Z + step, Z)
+        Z = np.where(moved & space.categorical, rng.random((n, D)), Z)
+        return space.snap(Z)
+
+    def _refine(
+        self, objective: Objective, space: SearchSpace, starts: np.ndarray, free: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        Z = starts.copy()
+        for _ in range(self.rounds):
+            before = Z.copy()
+            if space.continuous.any():
+                Z = _ascend(objective, Z, space.continuous)
+            if not space.continuous.all():
+                Z = np.stack([_step(objective, space, z, free) for z in Z])
+            if np.allclose(Z, before, atol=1e-6):
+                break
+            if space.continuous.all():
+                break
+        return space.snap(Z)
+
+
+def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray) -> np.ndarray:
+    """L-BFGS-B on the continuous columns of all rows of Z (m, D) together; a row that got worse is put back."""
+
+    def negative(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        moved = Z.copy()
+        moved[:, continuous] = flat.reshape(len(Z), -1)
+        value, gradient = objective.value_and_gradient(moved)
+        if not np.isfinite(value).all() or not np.isfinite(gradient).all():
+            return 1e100, np.zeros_like(flat)
+        return -float(value.sum()), -gradient[:, continuous].ravel()
+
+    start = Z[:, continuous].ravel()
+    found = minimize(
+        negative, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(start),
+        options={"maxiter": 50, "ftol": 1e-8},
+    )  # fmt: skip
+    moved = Z.copy()
+    moved[:, continuous] = np.clip(found.x, 0.0, 1.0).reshape(len(Z), -1)
+    better = objective.value(moved) >= objective.value(Z)
+    return np.where(better[:, None], moved, Z)
+
+
+def _step(
+    objective: Objective, space: SearchSpace, z: np.ndarray, free: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Steepest ascent over discrete neighbours until none is better; at most as many steps as there are columns."""
+    for _ in range(space.dimension + 1):
+        options = free(_neighbours(space, z))
+        if len(options) == 0:
+            return z
+        values = objective.value(np.concatenate([z[None], options]))
+        k = int(np.argmax(values))
+        if k == 0:
+            return z
+        z = options[k - 1]
+    return z
+
+
+def _neighbours(space: SearchSpace, z: np.ndarray) -> np.ndarray:
+    """Points that differ from z (D,) in one discrete column: every other choice, or a smaller and a larger number."""
+    rows = []
+    for j, encoding in enumerate(space.encodings):
+        if encoding.kind == "continuous":
+            continue
+        if encoding.kind == "categorical":
+            targets = encoding.points()
+        else:
+            reach = 1.0 / encoding.size
+            targets = z[j] + np.array([-0.25, -0.05, -reach, reach, 0.05, 0.25])
+        for target in targets:
+            rows.append(z.copy())
+            rows[-1][j] = target
+    moved = space.snap(np.array(rows))
+    return np.unique(moved[~_among(moved, z[None])], axis=0)
+
+
+def _among(Z: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Which rows of Z (m, D) are the same configuration as one of taken (n, D)."""
+    if len(taken) == 0:
+        return np.zeros(len(Z), dtype=bool)
+    return (np.abs(Z[:, None, :] - taken[None, :, :]).max(axis=2) < _SAME).any(axis=1)
+
+
+def _best_few(scores: np.ndarray, n: int) -> np.ndarray:
+    return np.argsort(-np.where(np.isfinite(scores), scores, -np.inf), kind="stable")[:n]
+
+
+def _apart(Z: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
+    """Indices of up to n best rows that are not next to each other."""
+    chosen: list[int] = []
+    for i in _best_few(scores, len(scores)):
+        if all(np.abs(Z[i] - Z[k]).max() > 0.1 for k in chosen):
+            chosen.append(int(i))
+        if len(chosen) == n:
+            break
+    return np.array(chosen)
