@@ -136,9 +136,9 @@ def write_posterior(
     grid = ("hyperparameter", "position")
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _hyperparameters(np.exp(centre + 0.4 * rng.normal(size=(4, 250, d))), names, rng),
+            "posterior": _hyperparameters(np.exp(centre + 0.4 * rng.normal(size=(4, 500, d))), names, rng),
             "prior": _hyperparameters(np.exp(math.sqrt(2) + 0.9 * rng.normal(size=(1, 1000, d))), names, rng),
-            "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 250), dtype=bool))}),
+            "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 500), dtype=bool))}),
             "observed_data": xr.Dataset({"y": ("y_dim_0", values)}),
             "constant_data": xr.Dataset({"X": (("X_dim_0", "X_dim_1"), X)}),
             "slice": xr.Dataset(

@@ -221,12 +221,16 @@ class TestSmallForm:
             assert b is not None
             assert a.hyperparameters == b.hyperparameters
             assert len(b.posterior) < len(a.posterior)
-            # A median of about 330 of 1,000 draws of spread 0.4: five standard errors of 1.25 x 0.4 / sqrt(330).
+            # Medians of 1,000 draws of spread 0.4: five standard errors of 1.25 x 0.4 / sqrt(1000).
             shift = np.log(np.median(a.posterior, axis=0) / np.median(b.posterior, axis=0))
-            assert np.abs(shift).max() < 5 * 1.25 * 0.4 / math.sqrt(330)
+            assert np.abs(shift).max() < 5 * 1.25 * 0.4 / math.sqrt(1000)
             cut = relevant_slice(after, thin)
             assert (cut is not None) == (after.seed == 0)
             if cut is not None:
+                chosen = relevant_slice(before, full)
+                assert chosen is not None
+                assert chosen.hyperparameter == cut.hyperparameter
+                np.testing.assert_allclose(chosen.mean, cut.mean, rtol=1e-6)
                 scale = scale_of(cut)
                 assert scale is not None
                 assert scale.logarithmic

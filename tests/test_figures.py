@@ -121,6 +121,18 @@ def test_zero_regret_is_visible_on_the_log_axis(tmp_path: Path):
     assert "exactly 0" in drawing.caption
 
 
+@pytest.mark.parametrize("trace", [[2.3, 2.1], [0.9, 0.25], [3.0, 0.9], [500.0, 1e-6], [0.5003, 0.5001], [1.0, 1.0]])
+def test_axis_has_labelled_ticks_however_narrow_or_wide_its_range(trace: list[float], tmp_path: Path):
+    with style.settings():
+        (drawing,) = regret.draw(Results(few_runs(tmp_path, trace)).runs(), 5.5)
+        drawing.figure.draw_without_rendering()
+    axes = drawing.figure.axes[0]
+    low, high = axes.get_ylim()
+    shown = [t.get_text() for y, t in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True) if low <= y <= high]
+    assert 2 <= len(shown) <= 8
+    assert all(shown)
+
+
 def test_regret_that_is_zero_everywhere(tmp_path: Path):
     few_runs(tmp_path, [0.0, 0.0])
     assert [p.name for p in draw_all(tmp_path)][:2] == ["regret.pdf", "regret.png"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayeshpo.analysis.kept import open_kept
+from bayeshpo.analysis.kept import RELEVANT, open_kept, relevant_slice
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord, plain, write_json
 
@@ -22,7 +22,7 @@ _TRIAL_COLUMNS = ("index", "value", "status", "origin", "seconds_ask", "work")
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "rhat_max", "ess_bulk_min", "divergences", "seconds_sample", "seconds_maximise",
 )  # fmt: skip
-_DRAWS = 300
+_DRAWS = 1000
 _SLICE_DRAWS = 30
 # Any fixed date: the same results must give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -88,21 +88,24 @@ def _export_run(run: RunRecord, folder: Path, with_slice: bool) -> None:
         write_json(folder / "done.json", run.done)
     if run.posteriors:
         (folder / "posterior").mkdir()
-        _zip(_thin(open_kept(run.posteriors[-1]), with_slice), folder / "posterior" / run.posteriors[-1].name)
+        _zip(_thin(run, with_slice), folder / "posterior" / run.posteriors[-1].name)
 
 
-def _thin(tree: xr.DataTree, with_slice: bool) -> xr.DataTree:
+def _thin(run: RunRecord, with_slice: bool) -> xr.DataTree:
     import xarray as xr
 
+    tree = open_kept(run.posteriors[-1])
     groups = {"constant_data": tree["constant_data"].to_dataset()[["X"]]}
     for group in ("posterior", "prior"):
         if group in tree.children and "lengthscale" in tree[group].data_vars:
             kept = tree[group].to_dataset()[["lengthscale"]]
             step = max(1, kept.sizes["chain"] * kept.sizes["draw"] // _DRAWS)
             groups[group] = kept.isel(draw=slice(None, None, step))
-    if with_slice and "slice" in tree.children:
-        kept = tree["slice"].to_dataset()
-        groups["slice"] = kept.isel(slice_draw=slice(0, _SLICE_DRAWS))
+    cut = relevant_slice(run, tree) if with_slice else None
+    if cut is not None:
+        kept = tree["slice"].to_dataset().isel(slice_draw=slice(0, _SLICE_DRAWS))
+        # Thinned lengthscales could rank otherwise.
+        groups["slice"] = kept.assign_attrs({RELEVANT: cut.hyperparameter})
     return xr.DataTree.from_dict({name: _single_precision(dataset) for name, dataset in groups.items()})
 
 

@@ -14,6 +14,9 @@ from bayeshpo.experiment.store import RecordError, RunRecord
 if TYPE_CHECKING:
     import xarray as xr
 
+# Attribute that names the slice's most relevant hyperparameter where the posterior beside it was thinned.
+RELEVANT = "relevant"
+
 
 @dataclass(frozen=True)
 class Lengthscales:
@@ -109,8 +112,8 @@ def relevant_slice(run: RunRecord, tree: xr.DataTree) -> Slice | None:
     if scales is None or "slice" not in tree.children:
         return None
     median = np.median(scales.posterior, axis=0)
-    j = int(np.argmin(median))
-    name = scales.hyperparameters[j]
+    name = tree["slice"].attrs.get(RELEVANT, scales.hyperparameters[int(np.argmin(median))])
+    j = scales.hyperparameters.index(name)
     kept = tree["slice"].to_dataset().sel(hyperparameter=list(scales.hyperparameters))
     at, one = kept["at"].values, kept.sel(hyperparameter=name)
     X = tree["constant_data"].to_dataset()["X"].values

@@ -83,7 +83,8 @@ def _regret_table(rows: Sequence[SearcherOutcome]) -> str:
             label = escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else ""
             cells = [
                 label, escape(row.searcher.replace("_", " ")), median,
-                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}", str(row.seeds), str(row.failed), number(row.seconds, 2),
+                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}", str(row.seeds), str(row.failed),
+                number(row.seconds, 2),
             ]  # fmt: skip
             lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from bayeshpo.analysis.figures.style import Drawing, Look, counted, guides, listed, looks, new_figure, words
 from bayeshpo.analysis.regret import Regret, simple_regret
@@ -62,15 +62,12 @@ def _panel(axes: Axes, regrets: Sequence[Regret], style: dict[str, Look]) -> Non
             markevery=(min(i * stride // max(1, len(bands)), len(trials) - 1), stride),
         )  # fmt: skip
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    _ticks(axes, zero if (values == 0).any() else None)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     guides(axes)
     axes.set_title(words(regrets[0].problem))
     axes.set_xlabel("evaluations")
     axes.set_ylabel("simple regret" if regrets[0].optimum_known else "gap to best found")
-    if (values == 0).any():
-        _show_zero(axes, zero)
 
 
 def _level_of_zero(values: np.ndarray) -> float:
@@ -82,19 +79,31 @@ def _level_of_zero(values: np.ndarray) -> float:
     return float(positive.min() / 10 ** (0.25 * span))
 
 
-def _show_zero(axes: Axes, zero: float) -> None:
+def _ticks(axes: Axes, zero: float | None) -> None:
+    """Labelled powers of ten, or rounder steps where the axis spans too few; 0 on a strip of its own below."""
     bottom, top = axes.get_ylim()
-    decades = math.log10(top / zero)
-    bottom = zero / 10 ** (0.07 * decades)
-    gap = zero * 10 ** (0.09 * decades)
-    axes.set_ylim(bottom, top)
-    axes.axhspan(bottom, gap, color="#F1F1F1", zorder=0, linewidth=0)
-    locator = LogLocator(numticks=6)
-    ticks = [tick for tick in locator.tick_values(gap, top) if gap < tick <= top]
-    minor = [tick for tick in LogLocator(subs="auto", numticks=12).tick_values(gap, top) if gap < tick <= top]
-    labels = [f"$10^{{{round(math.log10(tick))}}}$" for tick in ticks]
-    axes.set_yticks([zero, *ticks], ["0", *labels])
+    ticks, labels = [], []
+    if zero is not None:
+        decades = math.log10(top / zero)
+        axes.set_ylim(zero / 10 ** (0.07 * decades), top)
+        bottom = zero * 10 ** (0.09 * decades)
+        axes.axhspan(axes.get_ylim()[0], bottom, color="#F1F1F1", zorder=0, linewidth=0)
+        ticks, labels = [zero], ["0"]
+    powers = _inside(LogLocator(numticks=6), bottom, top)
+    if len(powers) > 1:
+        ticks, labels = ticks + powers, labels + [f"$10^{{{round(math.log10(tick))}}}$" for tick in powers]
+        minor = _inside(LogLocator(subs="auto", numticks=12), bottom, top)
+    else:
+        plain = _inside(LogLocator(subs=(1, 2, 5)), bottom, top)
+        plain = plain if len(plain) > 1 else _inside(MaxNLocator(4, steps=[1, 2, 5, 10]), bottom, top)
+        ticks, labels = ticks + plain, labels + [f"{tick:g}" for tick in plain]
+        minor = []
+    axes.set_yticks(ticks, labels)
     axes.set_yticks(minor, [""] * len(minor), minor=True)
+
+
+def _inside(locator: LogLocator | MaxNLocator, low: float, high: float) -> list[float]:
+    return [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
 
 
 def _caption(regrets: Sequence[Regret]) -> str:

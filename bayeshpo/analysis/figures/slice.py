@@ -89,9 +89,10 @@ def _handles(look: Look) -> list[Line2D | Patch]:
 def _caption(run: RunRecord, cut: Slice, n: int) -> str:
     draws = min(_DRAWS, len(cut.f))
     return (
-        f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} finished trials (seed {run.seed}), "
-        f"along its most relevant hyperparameter, {words(cut.hyperparameter)}, through the recommendation. Above: "
-        "posterior mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of the latent function) and "
-        f"the mean under each of {draws} posterior draws of the kernel's parameters; trials are projected on to the "
-        "slice, and paler the further they are from it. Below: the acquisition function along the same slice."
+        f"Surrogate of the {words(run.searcher)} searcher on {words(run.problem)} given {n} finished trials (seed "
+        f"{run.seed}), along its most relevant hyperparameter, {words(cut.hyperparameter)}, through the "
+        "recommendation. Above: posterior mean, 90 % band (mean plus or minus 1.645 posterior standard deviations of "
+        f"the latent function) and the mean under each of {draws} posterior draws of the kernel's parameters; trials "
+        "are projected on to the slice, and paler the further they are from it. Below: the acquisition function along "
+        "the same slice."
     )
