@@ -94,8 +94,10 @@ def _ticks(axes: Axes, zero: float | None) -> None:
         ticks, labels = ticks + powers, labels + [f"$10^{{{round(math.log10(tick))}}}$" for tick in powers]
         minor = _inside(LogLocator(subs="auto", numticks=12), bottom, top)
     else:
-        plain = _inside(LogLocator(subs=(1, 2, 5)), bottom, top)
-        plain = plain if len(plain) > 1 else _inside(MaxNLocator(4, steps=[1, 2, 5, 10]), bottom, top)
+        # A log locator that finds too few ticks gives linear ones, and many: ask for 1, 2 and 5 by hand.
+        decade = 10.0 ** math.floor(math.log10(bottom))
+        plain = [tick * decade for tick in (1, 2, 5, 10, 20, 50, 100) if bottom <= tick * decade <= top]
+        plain = plain if len(plain) > 1 else _inside(MaxNLocator(4), bottom, top)
         ticks, labels = ticks + plain, labels + [f"{tick:g}" for tick in plain]
         minor = []
     axes.set_yticks(ticks, labels)
