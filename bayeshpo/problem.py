@@ -80,7 +80,7 @@ class FunctionProblem:
     def __init__(self, objective: Callable[[Configuration], Any], space: Any, direction: Direction) -> None:
         self.objective = objective
         self.space = as_space(space)
-        self.direction = direction
+        self.direction: Direction = direction
         self.name = getattr(objective, "__name__", "objective")
 
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 
 from bayeshpo.acquisitions.feasibility import log_feasibility
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive, compile_on_draws
+from bayeshpo.surrogates.symbolic import grad, pt
 
 
 class Acquisition(ABC):
@@ -115,7 +115,7 @@ class CompiledAcquisition:
         shift = pt.max(utilities, axis=0)
         value = pt.log(pt.mean(pt.exp(utilities - shift), axis=0)) + shift
         value = value + log_feasibility(pt, inputs.Z, inputs.X, failed)
-        gradient = pt.grad(pt.sum(value), inputs.Z)
+        gradient = grad(pt.sum(value), inputs.Z)
         D = self.predictive.density.columns.dimension
         return compile_on_draws(
             self.predictive, "gradient of the acquisition", [*variables, failed], [value, gradient],

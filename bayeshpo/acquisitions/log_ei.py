@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 
 from bayeshpo.acquisitions.base import Acquisition
+from bayeshpo.surrogates.symbolic import pt
 
 _LOG_SQRT_TWO_PI = 0.5 * np.log(2.0 * np.pi)
 _SERIES_BELOW = -50.0

@@ -8,19 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numba
 import numpy as np
-import pymc as pm
-import pytensor
-import pytensor.tensor as pt
+import pymc
 from pymc.pytensorf import join_nonshared_inputs
-from pytensor.graph.replace import clone_replace, vectorize_graph
 
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.parallel import available_cores
 from bayeshpo.surrogates.base import Columns, Surrogate
+from bayeshpo.surrogates.symbolic import Mode, clone_replace, function, grad, pm, pt, vectorize_graph
 
 # Below this many matrix entries a second thread costs more than it saves.
 _WORTH_A_THREAD = 50_000
@@ -54,7 +52,7 @@ class LogDensity:
     def __init__(self, surrogate: Surrogate, columns: Columns) -> None:
         D = columns.dimension
         self.surrogate, self.columns = surrogate, columns
-        self.pymc_model: pm.Model = surrogate.model(columns, np.zeros((2, D)), np.zeros(2))
+        self.pymc_model: pymc.Model = surrogate.model(columns, np.zeros((2, D)), np.zeros(2))
         self.blocks = _layout(self.pymc_model)
         self.dimension = self.blocks[-1].stop
         self.pool = ThreadPoolExecutor(available_cores())
@@ -94,24 +92,24 @@ class LogDensity:
 
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Exact, independent draws (n, Q) from the prior."""
-        model = self.pymc_model
+        model: Any = self.pymc_model
         drawn = pm.draw(model.free_RVs, draws=n, random_seed=rng, mode=_PYTHON)
         return self.unconstrain({rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=True)})
 
     @cached_property
     def _graph(self) -> tuple[Any, Any, Any, Any]:
         """Log density, q, X and y as explicit variables."""
-        model = self.pymc_model
+        model: Any = self.pymc_model
         [logp], q = join_nonshared_inputs(model.initial_point(), [model.logp()], model.value_vars)
         X, y = pt.dmatrix("X"), pt.dvector("y")
-        [logp] = clone_replace([logp], {cast(Any, model["X"]): X, cast(Any, model["y"]): y})
+        [logp] = clone_replace([logp], {model["X"]: X, model["y"]: y})
         return logp, q, X, y
 
     @cached_property
     def _population(self) -> Any:
         logp, q, X, y = self._graph
         with compiling("log density"):
-            core = pytensor.function([q, X, y], logp, mode="NUMBA", trust_input=True).vm.jit_fn
+            core = function([q, X, y], logp, mode="NUMBA", trust_input=True).vm.jit_fn
 
             # Draw by draw, so that one draw's covariance stays in the cache; without the interpreter's lock, so that
             # threads share the population.
@@ -127,7 +125,7 @@ class LogDensity:
     def _gradient(self) -> Any:
         logp, q, X, y = self._graph
         with compiling("gradient of the log density"):
-            core = pytensor.function([q, X, y], [logp, pt.grad(logp, q)], mode="NUMBA", trust_input=True).vm.jit_fn
+            core = function([q, X, y], [logp, grad(logp, q)], mode="NUMBA", trust_input=True).vm.jit_fn
 
             @numba.njit(nogil=True)
             def gradient(q, X, y):
@@ -139,19 +137,19 @@ class LogDensity:
 
     @cached_property
     def _constrain(self) -> Any:
-        model = self.pymc_model
+        model: Any = self.pymc_model
         q = pt.dvector("q")
         values = {}
         for block, value in zip(self.blocks, model.value_vars, strict=True):
             values[value] = q[block.start : block.stop].reshape(block.shape)
-        free = model.replace_rvs_by_values([cast(Any, rv) for rv in model.free_RVs])
+        free = model.replace_rvs_by_values(model.free_RVs)
         outputs = clone_replace(list(free), values)
         Q = pt.dmatrix("Q")
-        return pytensor.function([Q], vectorize_graph(outputs, {q: Q}), mode=_PYTHON, trust_input=True)
+        return function([Q], vectorize_graph(outputs, {q: Q}), mode=_PYTHON, trust_input=True)
 
     @cached_property
     def _unconstrain(self) -> Any:
-        model = self.pymc_model
+        model: Any = self.pymc_model
         inputs, batched, outputs = [], [], []
         for rv, block in zip(model.free_RVs, self.blocks, strict=True):
             value = pt.tensor(f"{block.name}_value", dtype="float64", shape=block.shape)
@@ -160,7 +158,7 @@ class LogDensity:
             inputs.append(value)
             batched.append(pt.tensor(f"{block.name}_values", dtype="float64", shape=(None, *block.shape)))
         outputs = vectorize_graph(outputs, dict(zip(inputs, batched, strict=True)))
-        return pytensor.function(batched, outputs, mode=_PYTHON)
+        return function(batched, outputs, mode=_PYTHON)
 
 
 @lru_cache(maxsize=32)
@@ -170,10 +168,10 @@ def log_density(surrogate: Surrogate, columns: Columns) -> LogDensity:
 
 
 # For graphs that run once a fit on whole arrays: compiling them would cost more than they ever do.
-_PYTHON = pytensor.compile.mode.Mode(linker="py", optimizer="fast_compile")
+_PYTHON = Mode(linker="py", optimizer="fast_compile")
 
 
-def _layout(model: pm.Model) -> list[Block]:
+def _layout(model: pymc.Model) -> list[Block]:
     start, blocks = 0, []
     initial = model.initial_point()
     for rv in model.free_RVs:

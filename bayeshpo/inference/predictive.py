@@ -12,13 +12,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import pytensor
-import pytensor.tensor as pt
-from pytensor.graph.replace import vectorize_graph
 
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.posterior import Posterior
+from bayeshpo.surrogates.symbolic import function as compile_function
+from bayeshpo.surrogates.symbolic import pt, vectorize_graph
 
 # Draws that are conditioned and predicted at a time: bounds the memory of n x n factors.
 CHUNK = 128
@@ -114,7 +113,7 @@ class Predictive:
         outputs = vectorize_graph(list(state.values()), {p[k]: batched[k] for k in p})
         with compiling("condition"):
             variables = [*batched.values(), X, y]
-            function = pytensor.function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
+            function = compile_function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
             D = self._columns.dimension
             function(
                 *self.density.constrain(np.zeros((1, self.density.dimension))).values(), np.zeros((1, D)), np.zeros(1)
@@ -138,7 +137,7 @@ def compile_on_draws(
     D = density.columns.dimension
     example = predictive.condition(np.zeros((2, density.dimension)), np.zeros((1, D)), np.zeros(1))
     with compiling(what):
-        function = pytensor.function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
+        function = compile_function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
         function(*example.arguments(), np.zeros((1, D)), *extra)
     return function
 

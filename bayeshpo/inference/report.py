@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 
 Status = Literal["ok", "not_converged", "failed"]
 RHAT_LIMIT = 1.01
@@ -90,7 +90,7 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
         tree_depth_hits=int(statistics["reached_max_treedepth"].sum())
         if "reached_max_treedepth" in statistics
         else None,
-        bfmi_min=float(np.min(array_stats.bfmi(energy))) if energy is not None else None,
+        bfmi_min=None if energy is None else float(np.asarray(array_stats.bfmi(energy)).min()),
     )
 
 

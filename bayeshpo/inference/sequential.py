@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 from scipy.special import logsumexp
 
 from bayeshpo.inference.base import Engine
@@ -106,19 +106,21 @@ class Sequential(Engine):
         if not np.isfinite(logp).any():
             failed = replace(report, action="fell_back", status="failed", reason="no draw has a finite log density")
             return Posterior(step.density, step.data, Q, failed)
+        posterior = None
         for attempt, action in enumerate(("moved", "retried")):
-            moved = move(
-                Q, logp, step.target(1.0), rng, least=5, most=self.sweeps * 2**attempt, memory=self.memory
-            )  # fmt: skip
+            most = self.sweeps * 2**attempt
+            moved = move(Q, logp, step.target(1.0), rng, least=5, most=most, memory=self.memory)
             checked = with_convergence(replace(report, action=action), moved.Q, {})
+            posterior = Posterior(step.density, step.data, moved.Q, checked, None, _statistics(moved))
             if checked.status == "ok":
-                return Posterior(step.density, step.data, moved.Q, checked, None, _statistics(moved))
+                return posterior
             Q, logp = moved.Q, moved.logp
+        assert posterior is not None
         refitted = NUTS(rounds=1).fit(step.density, step.data, rng=rng)
         if refitted.report.status == "ok":
             kept = replace(refitted.report, engine=self.name, action="refitted", evidence_increment=step.evidence)
             return replace(refitted, report=kept)
-        return Posterior(step.density, step.data, Q, replace(checked, action="fell_back"), None, _statistics(moved))
+        return replace(posterior, report=replace(posterior.report, action="fell_back"))
 
 
 @dataclass(frozen=True)
@@ -164,14 +166,13 @@ class _Step:
     def evidence(self) -> float:
         """Log predictive density of the new outcomes given the old ones, in units of the loss."""
         known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
-        return float(
-            logsumexp(self.log_weights + self._increment()) - len(self.data.y) * np.log(self.data.scale) + known
-        )
+        new = len(self.data.y) * np.log(self.data.scale)
+        return _log_sum(self.log_weights + self._increment()) - new + known
 
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""
         weights = self.log_weights + share * self._increment()
-        return weights - logsumexp(weights)
+        return weights - _log_sum(weights)
 
     def target(self, share: float) -> _Bridge:
         """Log density after a share of the way, as a function of points (m, Q)."""
@@ -238,9 +239,13 @@ def _longest_stride(step: _Step, rest: float) -> float | None:
     return max(low, 1e-6)
 
 
+def _log_sum(log_weights: np.ndarray) -> float:
+    return float(np.asarray(logsumexp(log_weights)))
+
+
 def _effective(log_weights: np.ndarray) -> float:
     """Kish's effective number of draws of normalised log weights."""
-    return float(np.exp(-logsumexp(2.0 * log_weights)))
+    return float(np.exp(-_log_sum(log_weights * 2.0)))
 
 
 def _statistics(moved: Moved) -> dict[str, np.ndarray]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-from pytensor.tensor.variable import TensorVariable
+import pymc
 
 from bayeshpo.space import SearchSpace
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
+from bayeshpo.surrogates.symbolic import Tensor, pm, pt
 from bayeshpo.trial import History
 
 Parameters = Mapping[str, Any]
@@ -81,7 +80,7 @@ class Columns:
         """Number of columns of X."""
         return len(self.names)
 
-    def scaled(self, X: TensorVariable, lengthscale: TensorVariable) -> TensorVariable:
+    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
         """X (n, D) divided by lengthscales (D,); three or more unordered choices become indicators, all equally far."""
         if not self.choices:
             return X / lengthscale
@@ -99,7 +98,7 @@ class Surrogate(ABC):
     name: str
 
     @abstractmethod
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pm.Model:
+    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model, with X (n, D) and y (n,) in `pm.Data` of those names."""
 
     @abstractmethod
@@ -136,7 +135,7 @@ class GaussianProcessSurrogate(Surrogate):
         """Diagonal (n,) of the prior covariance at X (n, D); overridden where it is cheaper."""
         return pt.diagonal(self.covariance(columns, p, X))
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pm.Model:
+    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model; one observed node, the whole outcome vector."""
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             X_data, y_data = pm.Data("X", X), pm.Data("y", y)

@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import numba
 import numpy as np
 from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayeshpo.surrogates import linear_algebra
+from bayeshpo.surrogates.symbolic import Op, numba_njit, register_compiled
 
 
 class CompiledOp(Op):
@@ -40,7 +39,7 @@ def _callable_from_python(implementation: Callable[..., Any]) -> Callable[..., A
     return numba.njit(implementation)
 
 
-@register_funcify_default_op_cache_key(CompiledOp)
+@register_compiled(CompiledOp)
 def _compiled(op: CompiledOp, node: Any, **_: Any) -> tuple[Any, int]:
     return numba_njit(type(op).implementation), _source_version(type(op).__module__)
 

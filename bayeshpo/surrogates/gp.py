@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pytensor.tensor as pt
-
 from bayeshpo.surrogates.base import Columns, GaussianProcessSurrogate, Parameters
 from bayeshpo.surrogates.kernels import matern52
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, mean_prior, noise_prior, register
+from bayeshpo.surrogates.symbolic import pt
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
-from pytensor.link.numba.dispatch.basic import numba_njit
 
 from bayeshpo.surrogates.compiled_op import CompiledOp
+from bayeshpo.surrogates.symbolic import numba_njit, pt
 
 
 @numba_njit

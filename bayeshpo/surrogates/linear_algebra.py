@@ -6,8 +6,8 @@ PyTensor's own Cholesky gives NaN for a matrix that is not positive definite; he
 from __future__ import annotations
 
 import numpy as np
-from pytensor.link.numba.dispatch.basic import numba_njit
-from pytensor.link.numba.dispatch.linalg.decomposition.cholesky import _cholesky
+
+from bayeshpo.surrogates.symbolic import nan_cholesky, numba_njit
 
 # Relative to the mean of the diagonal. Beyond the last one a covariance counts as not factorisable.
 JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4)
@@ -27,7 +27,7 @@ def stable_cholesky(K):
         C = K.copy()
         for i in range(n):
             C[i, i] += jitter
-        L = _cholesky(C, True, True)
+        L = nan_cholesky(C, True, True)
         if np.isfinite(L[n - 1, n - 1]):
             return L, jitter
     return np.full((n, n), np.nan), np.inf

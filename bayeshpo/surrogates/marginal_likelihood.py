@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 
 from bayeshpo.surrogates.compiled_op import CompiledOp
@@ -19,6 +18,7 @@ from bayeshpo.surrogates.linear_algebra import (
     stable_cholesky,
     triangular_inverse,
 )
+from bayeshpo.surrogates.symbolic import pt
 
 _HALF_LOG_TWO_PI = 0.5 * np.log(2.0 * np.pi)
 

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-import pymc as pm
 from pymc.distributions.shape_utils import change_dist_size
-from pytensor.tensor.variable import TensorVariable
+
+from bayeshpo.surrogates.symbolic import Tensor, pm
 
 
-def lengthscale_prior(dimension: int) -> TensorVariable:
+def lengthscale_prior(dimension: int) -> Tensor:
     """LogNormal(sqrt(2) + ln(d) / 2, sqrt(3)): longer as dimensions are added (Hvarfner, Hellsten and Nardi 2024)."""
     return pm.LogNormal.dist(np.sqrt(2.0) + np.log(max(dimension, 1)) / 2.0, np.sqrt(3.0))
 
 
-def amplitude_prior() -> TensorVariable:
+def amplitude_prior() -> Tensor:
     """Standard deviation of the latent function: LogNormal(0, 0.5), the standardised outcome's own scale."""
     return pm.LogNormal.dist(0.0, 0.5)
 
 
-def noise_prior() -> TensorVariable:
+def noise_prior() -> Tensor:
     """Standard deviation of the noise: LogNormal(-3, 1.5), from none at all (0.003) to as large as the signal (0.9)."""
     return pm.LogNormal.dist(-3.0, 1.5)
 
 
-def mean_prior() -> TensorVariable:
+def mean_prior() -> Tensor:
     """Level of the latent function far from data: Normal(0, 1)."""
     return pm.Normal.dist(0.0, 1.0)
 
 
-def register(name: str, distribution: TensorVariable, dims: str | None = None) -> TensorVariable:
+def register(name: str, distribution: Tensor, dims: str | None = None) -> Tensor:
     """Add a hyperparameter with this prior to the model that is open, repeated along ``dims`` if given."""
     model = pm.modelcontext(None)
     if dims is not None:
