@@ -13,6 +13,7 @@ from bayeshpo.experiment.store import RunRecord
 
 RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
+KHAT_LIMIT = 0.7
 
 
 @dataclass(frozen=True)

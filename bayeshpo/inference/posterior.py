@@ -13,6 +13,9 @@ from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.report import InferenceReport
 from bayeshpo.surrogates.base import TrainingData
 
+# Chains weigh about the same while their effective number is above this share of them.
+_ALIKE = 0.9
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -57,8 +60,7 @@ class Posterior:
             if n >= self.size:
                 return self.draws
             return self.draws[np.linspace(0, self.size, n, endpoint=False).astype(int)]
-        cumulative = np.cumsum(np.exp(self.log_weights.ravel()))
-        return self.draws[np.searchsorted(cumulative / cumulative[-1], (np.arange(n) + 0.5) / n)]
+        return self.draws[_systematic(np.exp(self.log_weights.ravel()), n)]
 
     def to_datatree(self) -> xr.DataTree:
         """The posterior in ArviZ's layout, with draws of the prior beside it."""
@@ -102,10 +104,22 @@ class Posterior:
 
 
 def resample(Q: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    """Equally weighted draws (chain, draw, Q): systematic resampling within each chain, copies side by side."""
-    draws = Q.shape[1]
-    out = np.empty_like(Q)
-    for g, weights in enumerate(np.exp(log_weights - log_weights.max(axis=1, keepdims=True))):
-        cumulative = np.cumsum(weights)
-        out[g] = Q[g, np.searchsorted(cumulative / cumulative[-1], (np.arange(draws) + 0.5) / draws)]
-    return out
+    """Equally weighted draws (chain, draw, Q) by systematic resampling, copies side by side.
+
+    Each chain is resampled by itself as long as the chains weigh about the same; where they do not, one of them has
+    seen a part of the posterior that others have not, and all are resampled together.
+    """
+    chains, _, size = Q.shape
+    weights = np.exp(log_weights - log_weights.max())
+    share = weights.sum(axis=1) / weights.sum()
+    if 1.0 / np.sum(share**2) < _ALIKE * chains:
+        return Q.reshape(-1, size)[_systematic(weights.ravel())].reshape(Q.shape)
+    return np.stack([Q[g, _systematic(weights[g])] for g in range(chains)])
+
+
+def _systematic(weights: np.ndarray, n: int | None = None) -> np.ndarray:
+    """Indices of ``n`` equally weighted draws (as many as there are weights, if not given)."""
+    n = len(weights) if n is None else n
+    cumulative = np.cumsum(weights)
+    chosen = np.searchsorted(cumulative / cumulative[-1], (np.arange(n) + 0.5) / n)
+    return np.minimum(chosen, len(weights) - 1)

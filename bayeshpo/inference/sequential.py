@@ -19,7 +19,6 @@ from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.differential_evolution import Moved, move
-from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
@@ -68,8 +67,8 @@ class Sequential(Engine):
     ) -> Posterior:
         """The posterior carried on from ``previous``, or from exact draws of the prior.
 
-        Actions: "reweighted"; "moved"; "retried" with more moves; "refitted" by NUTS. A posterior that fails its
-        checks after all of these is used with status "not_converged" and action "fell_back".
+        Actions: "reweighted"; "moved"; "retried" with more moves; "refitted" anew from the prior. A posterior that
+        fails its checks after all of these is used with status "not_converged" and action "fell_back".
         """
         compiled_before = COMPILATIONS.seconds
         density.prepare()
@@ -102,25 +101,30 @@ class Sequential(Engine):
         return Posterior(step.density, step.data, step.Q, report, weights)
 
     def _moved(self, step: _Step, report: InferenceReport, rng: np.random.Generator) -> Posterior:
+        """Resampled and moved until the checks pass; then anew from the prior; then as it is, and said so."""
         Q, logp = step.cross_bridge(rng)
+        posterior = self._attempt(step, Q, logp, replace(report, action="moved"), self.sweeps, rng)
+        if posterior.report.status == "not_converged":
+            Q, logp = posterior.unconstrained, posterior.sample_stats["lp"]
+            posterior = self._attempt(step, Q, logp, replace(report, action="retried"), 2 * self.sweeps, rng)
+        if posterior.report.status == "not_converged":
+            anew = _Step.begin(step.density, step.data, None, self.islands, self.draws, rng)
+            Q, logp = anew.cross_bridge(rng)
+            posterior = self._attempt(step, Q, logp, replace(report, action="refitted"), 2 * self.sweeps, rng)
+        if posterior.report.status != "ok":
+            posterior = replace(posterior, report=replace(posterior.report, action="fell_back"))
+        return posterior
+
+    def _attempt(
+        self, step: _Step, Q: np.ndarray, logp: np.ndarray, report: InferenceReport, most: int,
+        rng: np.random.Generator,
+    ) -> Posterior:  # fmt: skip
         if not np.isfinite(logp).any():
-            failed = replace(report, action="fell_back", status="failed", reason="no draw has a finite log density")
+            failed = replace(report, status="failed", reason="no draw has a finite log density")
             return Posterior(step.density, step.data, Q, failed)
-        posterior = None
-        for attempt, action in enumerate(("moved", "retried")):
-            most = self.sweeps * 2**attempt
-            moved = move(Q, logp, step.target(1.0), rng, least=5, most=most, memory=self.memory)
-            checked = with_convergence(replace(report, action=action), moved.Q, {})
-            posterior = Posterior(step.density, step.data, moved.Q, checked, None, _statistics(moved))
-            if checked.status == "ok":
-                return posterior
-            Q, logp = moved.Q, moved.logp
-        assert posterior is not None
-        refitted = NUTS(rounds=1).fit(step.density, step.data, rng=rng)
-        if refitted.report.status == "ok":
-            kept = replace(refitted.report, engine=self.name, action="refitted", evidence_increment=step.evidence)
-            return replace(refitted, report=kept)
-        return replace(posterior, report=replace(posterior.report, action="fell_back"))
+        moved = move(Q, logp, step.target(1.0), rng, least=5, most=most, memory=self.memory)
+        report = with_convergence(report, moved.Q, {})
+        return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved))
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,6 @@ class _Step:
             Q, weights, old = density.prior_draws(islands * draws, rng), None, None
         else:
             Q, weights, old = previous.draws, previous.log_weights, previous.data
-            if previous.report.action == "refitted":
-                Q = previous.thinned(islands * draws)
         Q = Q.reshape(islands, draws, -1)
         weights = np.full((islands, draws), -np.log(islands * draws)) if weights is None else weights
         step = cls(density, old, data, Q, weights, np.empty(0), np.empty(0))

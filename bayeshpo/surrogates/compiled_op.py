@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates import linear_algebra
+from bayeshpo.surrogates import fast_exp, linear_algebra
 from bayeshpo.surrogates.symbolic import Op, numba_njit, register_compiled
 
 
@@ -47,5 +47,5 @@ def _compiled(op: CompiledOp, node: Any, **_: Any) -> tuple[Any, int]:
 @cache
 def _source_version(module: str) -> int:
     """A checksum of the code behind an Op: PyTensor keeps compiled code on disk and must notice when it changes."""
-    sources = (inspect.getsource(sys.modules[module]), inspect.getsource(linear_algebra))
+    sources = (inspect.getsource(m) for m in (sys.modules[module], linear_algebra, fast_exp))
     return zlib.crc32("".join(sources).encode())

@@ -13,45 +13,50 @@ import numpy as np
 from pytensor.graph.basic import Apply
 
 from bayeshpo.surrogates.compiled_op import CompiledOp
+from bayeshpo.surrogates.fast_exp import exp_negative
 from bayeshpo.surrogates.symbolic import numba_njit, pt
 
 
 @numba_njit
-def _scaled_distance(A, i, B, j):
-    squared = 0.0
-    for k in range(A.shape[1]):
-        t = A[i, k] - B[j, k]
-        squared += t * t
-    return np.sqrt(5.0 * squared)
-
-
-@numba_njit
-def _correlation(s):
-    return (1.0 + s + s * s / 3.0) * np.exp(-s)
-
-
-@numba_njit
-def _slope(s):
-    return -5.0 / 3.0 * (1.0 + s) * np.exp(-s)
+def _scaled_distances(a, BT, count, out):
+    """out[j] = sqrt(5) |a - b_j| for j < count, where column j of BT (d, n) is b_j."""
+    for j in range(count):
+        out[j] = 0.0
+    for k in range(a.shape[0]):
+        for j in range(count):
+            t = a[k] - BT[k, j]
+            out[j] += t * t
+    for j in range(count):
+        out[j] = np.sqrt(5.0 * out[j])
 
 
 def _gram(A):
     n = A.shape[0]
+    AT = np.ascontiguousarray(A.T)
     K = np.empty((n, n))
+    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
     for i in range(n):
-        K[i, i] = 1.0
+        _scaled_distances(A[i], AT, i, s)
+        exp_negative(s, i, bits, e)
         for j in range(i):
-            K[i, j] = _correlation(_scaled_distance(A, i, A, j))
+            K[i, j] = (1.0 + s[j] + s[j] * s[j] / 3.0) * e[j]
+        K[i, i] = 1.0
+    for i in range(n):
+        for j in range(i):
             K[j, i] = K[i, j]
     return K
 
 
 def _gram_gradient(A, W):
     n, d = A.shape
+    AT = np.ascontiguousarray(A.T)
     G = np.zeros((n, d))
+    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
     for i in range(n):
+        _scaled_distances(A[i], AT, i, s)
+        exp_negative(s, i, bits, e)
         for j in range(i):
-            w = _slope(_scaled_distance(A, i, A, j)) * (W[i, j] + W[j, i])
+            w = -5.0 / 3.0 * (1.0 + s[j]) * e[j] * (W[i, j] + W[j, i])
             for k in range(d):
                 t = w * (A[i, k] - A[j, k])
                 G[i, k] += t
@@ -61,20 +66,28 @@ def _gram_gradient(A, W):
 
 def _cross(A, B):
     m, n = A.shape[0], B.shape[0]
+    BT = np.ascontiguousarray(B.T)
     K = np.empty((m, n))
+    s, bits = np.empty(n), np.empty(n, np.int64)
     for i in range(m):
+        _scaled_distances(A[i], BT, n, s)
+        exp_negative(s, n, bits, K[i])
         for j in range(n):
-            K[i, j] = _correlation(_scaled_distance(A, i, B, j))
+            K[i, j] *= 1.0 + s[j] + s[j] * s[j] / 3.0
     return K
 
 
 def _cross_gradient(A, B, W):
     m, d = A.shape
     n = B.shape[0]
+    BT = np.ascontiguousarray(B.T)
     GA, GB = np.zeros((m, d)), np.zeros((n, d))
+    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
     for i in range(m):
+        _scaled_distances(A[i], BT, n, s)
+        exp_negative(s, n, bits, e)
         for j in range(n):
-            w = _slope(_scaled_distance(A, i, B, j)) * W[i, j]
+            w = -5.0 / 3.0 * (1.0 + s[j]) * e[j] * W[i, j]
             for k in range(d):
                 t = w * (A[i, k] - B[j, k])
                 GA[i, k] += t

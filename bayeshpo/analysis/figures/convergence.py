@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bayeshpo.analysis.figures.style import WARNING, Drawing, Look, counted, guides, looks, new_figure, words
-from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, column
+from bayeshpo.analysis.health import ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT, column
 from bayeshpo.experiment.store import RunRecord
 
 _PANELS = 4
@@ -29,6 +29,7 @@ _MEASURES = (
     _Measure("rhat_max", "largest $\\widehat{R}$", RHAT_LIMIT),
     _Measure("ess_bulk_min", "smallest\nbulk ESS", ESS_LIMIT, logarithmic=True),
     _Measure("divergences", "divergences"),
+    _Measure("khat", "$\\widehat{k}$ of\nreused draws", KHAT_LIMIT),
     _Measure("seconds_sample", "seconds\nper fit", logarithmic=True),
 )
 
@@ -48,15 +49,19 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
 def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width: float) -> Drawing:
     style = looks(run.searcher for run in runs)
     single = len(problems) == 1
-    figure = new_figure(width, 3.0 if single else 1.0 * len(_MEASURES) + 0.75)
+    measures = _measured(runs)
+    figure = new_figure(width, 3.0 if single else 1.0 * len(measures) + 0.75)
     if single:
-        grid = figure.subplots(2, 2, sharex=True).reshape(len(_MEASURES), 1)
+        cells = figure.subplots(2, 2, sharex=True).ravel()
+        grid = cells[: len(measures), None]
+        for unused in cells[len(measures) :]:
+            unused.set_axis_off()
         figure.suptitle(words(problems[0]), fontsize="medium")
     else:
-        grid = figure.subplots(len(_MEASURES), len(problems), sharex="col", sharey="row")
+        grid = figure.subplots(len(measures), len(problems), sharex="col", sharey="row", squeeze=False)
         for problem, axes in zip(problems, grid[0], strict=True):
             axes.set_title(words(problem))
-    for measure, row in zip(_MEASURES, grid, strict=True):
+    for measure, row in zip(measures, grid, strict=True):
         for problem, axes in zip(problems, row, strict=True):
             _panel(axes, measure, [run for run in runs if run.problem == problem], style)
         _scale(row[0], measure, np.concatenate([column(run.inference, measure.column) for run in runs]))
@@ -71,7 +76,13 @@ def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width
     ]
     handles.append(Line2D([], [], color=WARNING, linestyle="--", linewidth=0.8, label="limit"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    return Drawing(name, figure, _caption(problems, runs))
+    return Drawing(name, figure, _caption(problems, runs, measures))
+
+
+def _measured(runs: Sequence[RunRecord]) -> list[_Measure]:
+    """At most four measures that these engines have: not every one of them diverges, or reuses draws."""
+    known = [m for m in _MEASURES if np.isfinite(np.concatenate([column(r.inference, m.column) for r in runs])).any()]
+    return [m for m in known if m.column != "khat"] if len(known) > _PANELS else known
 
 
 def _panel(axes: Axes, measure: _Measure, runs: Sequence[RunRecord], style: dict[str, Look]) -> None:
@@ -107,14 +118,17 @@ def _scale(axes: Axes, measure: _Measure, values: np.ndarray) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
-def _caption(problems: Sequence[str], runs: Sequence[RunRecord]) -> str:
+def _caption(problems: Sequence[str], runs: Sequence[RunRecord], measures: Sequence[_Measure]) -> str:
     pairs = dict.fromkeys((run.problem, run.searcher) for run in runs)
     seeds = [sum((run.problem, run.searcher) == pair for run in runs) for pair in pairs]
     fits = sum(len(run.inference) for run in runs)
     where = "the problem" if len(problems) == 1 else "each problem"
+    shown = {m.column for m in measures}
+    between = "divergent transitions; " if "divergences" in shown else ""
+    between += f"Pareto k-hat of reweighted draws, with its limit {KHAT_LIMIT:g}; " if "khat" in shown else ""
     return (
         f"Convergence of every fit of the surrogate against the number of trials it saw: {fits} fits, "
         f"{counted(seeds, 'seed')} on {where}, one thin line per run. Largest R-hat and smallest bulk effective sample "
-        f"size over all parameters, with the limits {RHAT_LIMIT:g} and {ESS_LIMIT:g} (dashed); divergent transitions; "
+        f"size over all parameters, with the limits {RHAT_LIMIT:g} and {ESS_LIMIT:g} (dashed); {between}"
         "seconds of sampling, without compiling."
     )
