@@ -29,3 +29,15 @@ def compiling(what: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     COMPILATIONS.entries.append((what, time.perf_counter() - start))
+
+
+class Stopwatch:
+    """Wall time since it was made, compilations apart."""
+
+    def __init__(self) -> None:
+        self._start, self._compiled = time.perf_counter(), COMPILATIONS.seconds
+
+    def seconds(self) -> dict[str, float]:
+        """Fields of a report: ``seconds_compile`` and, without them, ``seconds_sample``."""
+        compiled = COMPILATIONS.seconds - self._compiled
+        return {"seconds_compile": compiled, "seconds_sample": time.perf_counter() - self._start - compiled}

@@ -76,6 +76,11 @@ class LogDensity:
         gradient, (X, y) = self._gradient, _contiguous(X, y)
         return lambda q: gradient(q, X, y)
 
+    @property
+    def log_jacobian(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """Log volume change from q (Q,) to the constrained parameters, and its gradient (Q,), as a function of q."""
+        return self._log_jacobian
+
     def prepare(self) -> None:
         """Compile the log density now, if it is not compiled yet."""
         _ = self._population
@@ -109,7 +114,8 @@ class LogDensity:
     def _population(self) -> Any:
         logp, q, X, y = self._graph
         with compiling("log density"):
-            core = function([q, X, y], logp, mode="NUMBA", trust_input=True).vm.jit_fn
+            # A surrogate need not use X: a bare posterior is one too.
+            core = function([q, X, y], logp, mode="NUMBA", trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             # Draw by draw, so that one draw's covariance stays in the cache; without the interpreter's lock, so that
             # threads share the population.
@@ -125,7 +131,8 @@ class LogDensity:
     def _gradient(self) -> Any:
         logp, q, X, y = self._graph
         with compiling("gradient of the log density"):
-            core = function([q, X, y], [logp, grad(logp, q)], mode="NUMBA", trust_input=True).vm.jit_fn
+            outputs = [logp, grad(logp, q)]
+            core = function([q, X, y], outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             @numba.njit(nogil=True)
             def gradient(q, X, y):
@@ -134,6 +141,22 @@ class LogDensity:
 
             gradient(np.zeros(self.dimension), *self._no_data)
         return gradient
+
+    @cached_property
+    def _log_jacobian(self) -> Any:
+        model: Any = self.pymc_model
+        free = model.free_RVs
+        volume = model.logp(vars=free, jacobian=True) - model.logp(vars=free, jacobian=False)
+        [volume], q = join_nonshared_inputs(model.initial_point(), [volume], model.value_vars)
+        with compiling("log Jacobian"):
+            core = function([q], [volume, grad(volume, q)], mode="NUMBA", trust_input=True)
+
+            def log_jacobian(q):
+                value, slope = core(q)
+                return float(value), slope
+
+            log_jacobian(np.zeros(self.dimension))
+        return log_jacobian
 
     @cached_property
     def _constrain(self) -> Any:

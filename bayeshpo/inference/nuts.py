@@ -12,6 +12,7 @@ import numpy as np
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.optimization import starting_points
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
@@ -69,7 +70,7 @@ class NUTS(Engine):
         target = density.value_and_gradient(data.X, data.y)
         compile_seconds = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
-        starts = _starting_points(density, data, self.chains, rng)
+        starts = starting_points(density, data, self.chains, rng)
         report = InferenceReport(self.name, "sampled", len(data.y), seconds_compile=compile_seconds)
         draws = self.draws
         Q, statistics = np.empty((0, 0, 0)), {}
@@ -113,18 +114,3 @@ class NUTS(Engine):
             if theirs in trace["sample_stats"]
         }
         return np.asarray(trace["posterior"]["q"]), statistics
-
-
-def _starting_points(density: LogDensity, data: TrainingData, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Prior draws (n, Q), resampled by their likelihood flattened so that the chains start apart but not in nowhere."""
-    Q = density.prior_draws(100 * n, rng)
-    logp = density.batch(Q, data.X, data.y)
-    prior_only = density.batch(Q, data.X[:0], data.y[:0])
-    tempered = 0.2 * np.where(np.isfinite(logp), logp - prior_only, -np.inf)
-    weights = np.exp(tempered - tempered.max()) if np.isfinite(tempered).any() else np.ones(len(Q))
-    return Q[rng.choice(len(Q), size=n, replace=False, p=_floored(weights))]
-
-
-def _floored(weights: np.ndarray) -> np.ndarray:
-    weights = weights / weights.sum() + 1e-12
-    return weights / weights.sum()
