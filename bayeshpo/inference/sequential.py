@@ -12,18 +12,17 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from arviz_stats.base.array import array_stats
 from scipy.special import logsumexp
 
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.differential_evolution import Moved, move
+from bayeshpo.inference.importance import effective_draws, pareto_smoothed
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
 
-_KHAT_LIMIT = 0.7
 # Share of the population that a step of the bridge may cost, and the sweeps after each.
 _BRIDGE_SHARE = 0.5
 _BRIDGE_SWEEPS = 10
@@ -75,7 +74,8 @@ class Sequential(Engine):
         compiled = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
         step = _Step.begin(density, data, previous, self.islands, self.draws, rng)
-        report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=step.evidence)
+        evidence = step.evidence(step.log_ratio(1.0))
+        report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=evidence)
         posterior = self._reweighted(step, report) if previous is not None else None
         if posterior is None:
             posterior = self._moved(step, report, rng)
@@ -92,24 +92,25 @@ class Sequential(Engine):
     def _reweighted(self, step: _Step, report: InferenceReport) -> Posterior | None:
         """The weighted population, unless its weights or its checks say that it must move."""
         weights = step.weights(1.0)
-        khat = float(array_stats.psislw(weights.ravel())[1])
-        if _effective(weights) < self.healthy * weights.size or not khat <= _KHAT_LIMIT:
+        importance = pareto_smoothed(weights.ravel())
+        if importance is None or not importance.reliable or effective_draws(weights) < self.healthy * weights.size:
             return None
-        report = with_convergence(replace(report, khat=khat), resample(step.Q, weights), {})
+        report = with_convergence(replace(report, khat=importance.khat), resample(step.Q, weights), {})
         if report.status != "ok":
             return None
         return Posterior(step.density, step.data, step.Q, report, weights)
 
     def _moved(self, step: _Step, report: InferenceReport, rng: np.random.Generator) -> Posterior:
         """Resampled and moved until the checks pass; then anew from the prior; then as it is, and said so."""
-        Q, logp = step.cross_bridge(rng)
+        Q, logp, log_ratio = step.cross_bridge(rng)
+        report = replace(report, evidence_increment=step.evidence(log_ratio))
         posterior = self._attempt(step, Q, logp, replace(report, action="moved"), self.sweeps, rng)
         if posterior.report.status == "not_converged":
             Q, logp = posterior.unconstrained, posterior.sample_stats["lp"]
             posterior = self._attempt(step, Q, logp, replace(report, action="retried"), 2 * self.sweeps, rng)
         if posterior.report.status == "not_converged":
             anew = _Step.begin(step.density, step.data, None, self.islands, self.draws, rng)
-            Q, logp = anew.cross_bridge(rng)
+            Q, logp, _ = anew.cross_bridge(rng)
             posterior = self._attempt(step, Q, logp, replace(report, action="refitted"), 2 * self.sweeps, rng)
         if posterior.report.status != "ok":
             posterior = replace(posterior, report=replace(posterior.report, action="fell_back"))
@@ -164,12 +165,14 @@ class _Step:
         step = cls(density, old, data, Q, weights, np.empty(0), np.empty(0))
         return replace(step, before=step._log_density(Q, old), after=step._log_density(Q, data))
 
-    @property
-    def evidence(self) -> float:
-        """Log predictive density of the new outcomes given the old ones, in units of the loss."""
+    def log_ratio(self, share: float) -> float:
+        """Log of how much the density's integral changes over a share of the way, as the draws estimate it."""
+        return _log_sum(self.log_weights + share * self._increment())
+
+    def evidence(self, log_ratio: float) -> float:
+        """Log predictive density of the new outcomes given the old ones, in units of the loss, from the whole ratio."""
         known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
-        new = len(self.data.y) * np.log(self.data.scale)
-        return _log_sum(self.log_weights + self._increment()) - new + known
+        return log_ratio - len(self.data.y) * np.log(self.data.scale) + known
 
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""
@@ -180,13 +183,14 @@ class _Step:
         """Log density after a share of the way, as a function of points (m, Q)."""
         return _Bridge(self, share)
 
-    def cross_bridge(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draws (island, draw, Q) resampled for the new data and their log densities (island, draw)."""
-        step, share = self, 0.0
+    def cross_bridge(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+        """Draws (island, draw, Q) resampled for the new data, log densities (island, draw), and the log ratio."""
+        step, share, log_ratio = self, 0.0, 0.0
         while share < 1.0:
             stride = _longest_stride(step, 1.0 - share)
             if stride is None:
-                return step.Q, step.after
+                return step.Q, step.after, -np.inf
+            log_ratio += step.log_ratio(stride)
             share = min(1.0, share + stride)
             Q = resample(step.Q, step.weights(stride))
             if share < 1.0:
@@ -200,7 +204,7 @@ class _Step:
                 before=self._log_density(Q, self.old),
                 after=self._log_density(Q, self.data),
             )
-        return step.Q, step.after
+        return step.Q, step.after, log_ratio
 
     def _increment(self) -> np.ndarray:
         return np.where(np.isfinite(self.after), self.after - self.before, -np.inf)
@@ -232,22 +236,17 @@ def _longest_stride(step: _Step, rest: float) -> float | None:
     if not np.isfinite(step.after).any():
         return None
     enough = _BRIDGE_SHARE * step.log_weights.size
-    if _effective(step.weights(rest)) >= enough:
+    if effective_draws(step.weights(rest)) >= enough:
         return rest
     low, high = 0.0, rest
     for _ in range(30):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if _effective(step.weights(middle)) >= enough else (low, middle)
+        low, high = (middle, high) if effective_draws(step.weights(middle)) >= enough else (low, middle)
     return max(low, 1e-6)
 
 
 def _log_sum(log_weights: np.ndarray) -> float:
     return float(np.asarray(logsumexp(log_weights)))
-
-
-def _effective(log_weights: np.ndarray) -> float:
-    """Kish's effective number of draws of normalised log weights."""
-    return float(np.exp(-_log_sum(log_weights * 2.0)))
 
 
 def _statistics(moved: Moved) -> dict[str, np.ndarray]:

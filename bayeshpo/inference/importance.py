@@ -1,0 +1,64 @@
+"""Pareto-smoothed importance sampling (Vehtari, Simpson, Gelman, Yao and Gabry 2024): weights and their reliability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from arviz_stats.base.array import array_stats
+from scipy.special import logsumexp
+
+KHAT_LIMIT = 0.7
+# Log weights that differ by less are equal up to rounding: there is no tail to fit.
+_EQUAL = 1e-8
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Smoothed weights of draws.
+
+    Attributes
+    ----------
+    log_weights
+        Normalised log weights (S,).
+    khat
+        Shape of the Pareto distribution fitted to the largest weights: from 0.7 on, averages over the weighted draws
+        cannot be trusted. 0 where all weights are equal, infinite where there are too few weights to tell.
+    effective
+        Effective number of draws, 1 / sum of squared weights (Kish 1965).
+    """
+
+    log_weights: np.ndarray
+    khat: float
+    effective: float
+
+    @property
+    def reliable(self) -> bool:
+        """Whether k-hat is at most min(0.7, 1 - 1 / log10(S)) (Vehtari et al. 2024, section 3.2.3)."""
+        return self.khat <= min(KHAT_LIMIT, 1.0 - 1.0 / np.log10(max(len(self.log_weights), 2)))
+
+
+def pareto_smoothed(log_ratios: np.ndarray) -> Importance | None:
+    """Smoothed weights of draws from their log density ratios (S,), target over proposal; None if all are zero.
+
+    A ratio that is not a number counts as zero.
+    """
+    ratios = np.where(np.isnan(log_ratios), -np.inf, log_ratios)
+    finite = np.isfinite(ratios)
+    if not finite.any() or np.isposinf(ratios).any():
+        return None
+    plain = ratios - np.asarray(logsumexp(ratios))
+    if finite.all() and np.ptp(ratios) < _EQUAL:
+        return Importance(plain, 0.0, float(len(ratios)))
+    tail = min(0.2 * len(ratios), 3.0 * np.sqrt(len(ratios)))
+    if tail < 5 or finite.sum() <= tail:
+        return Importance(plain, np.inf, effective_draws(plain))
+    # ArviZ takes log likelihoods of left-out data, which are the negative log ratios.
+    smoothed, khat = array_stats.psislw(-ratios)
+    khat = float(khat)
+    return Importance(smoothed, khat if np.isfinite(khat) else np.inf, effective_draws(smoothed))
+
+
+def effective_draws(log_weights: np.ndarray) -> float:
+    """Kish's effective number of draws of normalised log weights."""
+    return float(np.exp(-np.asarray(logsumexp(2.0 * log_weights))))
