@@ -10,6 +10,9 @@ import numpy as np
 from arviz_stats.base.array import array_stats
 
 Status = Literal["ok", "not_converged", "failed"]
+# Its annotations are unions that no caller can narrow.
+_diagnostics: Any = array_stats
+
 RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
 
@@ -70,9 +73,9 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
     The status becomes "not_converged" where R-hat is not below 1.01 or the bulk ESS not above 400.
     """
     chains, draws, _ = Q.shape
-    rhat = float(np.max(array_stats.rhat(Q, chain_axis=0, draw_axis=1)))
-    bulk = float(np.min(array_stats.ess(Q, chain_axis=0, draw_axis=1, method="bulk")))
-    tail = float(np.min(array_stats.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.1, 0.9))))
+    rhat = float(np.max(_diagnostics.rhat(Q, chain_axis=0, draw_axis=1)))
+    bulk = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="bulk")))
+    tail = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.1, 0.9))))
     converged = rhat < RHAT_LIMIT and bulk > ESS_LIMIT
     reason = None if converged else f"R-hat {rhat:.3f} (< {RHAT_LIMIT}), bulk ESS {bulk:.0f} (> {ESS_LIMIT:.0f})"
     energy = statistics.get("energy")
@@ -90,7 +93,7 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
         tree_depth_hits=int(statistics["reached_max_treedepth"].sum())
         if "reached_max_treedepth" in statistics
         else None,
-        bfmi_min=None if energy is None else float(np.asarray(array_stats.bfmi(energy)).min()),
+        bfmi_min=None if energy is None else float(np.asarray(_diagnostics.bfmi(energy)).min()),
     )
 
 
