@@ -46,15 +46,17 @@ class TrainingData:
 
     @classmethod
     def of(cls, history: History) -> TrainingData:
-        """The finished trials with standardised losses; constant losses keep their own scale."""
+        """The finished trials with standardised losses; the scale of constant losses is their own size."""
         kept = history.finished
         if not kept.any():
             D = history.space.dimension
             return cls(np.empty((0, D)), np.empty(0), 0.0, 1.0, history.X.reshape(-1, D))
         losses = history.losses[kept]
-        location, spread = float(losses.mean()), float(losses.std())
+        # In units of the largest, so that squares neither overflow nor vanish.
+        unit = float(np.abs(losses).max()) or 1.0
+        location, spread = unit * float((losses / unit).mean()), float((losses / unit).std())
         # Differences below rounding error are no signal to be blown up.
-        scale = spread if spread > 1e-12 * max(1.0, abs(location)) else 1.0
+        scale = unit * spread if spread > 1e-12 else unit
         return cls(history.X[kept], (losses - location) / scale, location, scale, history.X[~kept])
 
 

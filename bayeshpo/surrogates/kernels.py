@@ -104,7 +104,7 @@ class Matern52Gram(CompiledOp):
     def make_node(self, A: Any) -> Apply:
         return Apply(self, [pt.as_tensor(A)], [pt.dmatrix()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         n = shapes[0][0]
         return [(n, n)]
 
@@ -121,7 +121,7 @@ class Matern52GramGradient(CompiledOp):
     def make_node(self, A: Any, W: Any) -> Apply:
         return Apply(self, [A, W], [pt.dmatrix()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [shapes[0]]
 
 
@@ -134,7 +134,7 @@ class Matern52Cross(CompiledOp):
     def make_node(self, A: Any, B: Any) -> Apply:
         return Apply(self, [pt.as_tensor(A), pt.as_tensor(B)], [pt.dmatrix()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [(shapes[0][0], shapes[1][0])]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
@@ -150,7 +150,7 @@ class Matern52CrossGradient(CompiledOp):
     def make_node(self, A: Any, B: Any, W: Any) -> Apply:
         return Apply(self, [A, B, W], [pt.dmatrix(), pt.dmatrix()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [shapes[0], shapes[1]]
 
 

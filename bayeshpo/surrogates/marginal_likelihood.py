@@ -60,7 +60,7 @@ class GaussianLogDensity(CompiledOp):
     def make_node(self, K: Any, r: Any) -> Apply:
         return Apply(self, [pt.as_tensor(K), pt.as_tensor(r)], [pt.dscalar()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple[()]]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[()]]:
         return [()]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
@@ -78,7 +78,7 @@ class GaussianLogDensityGradient(CompiledOp):
     def make_node(self, K: Any, r: Any) -> Apply:
         return Apply(self, [pt.as_tensor(K), pt.as_tensor(r)], [pt.dmatrix(), pt.dvector()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return list(shapes)
 
 
@@ -91,7 +91,7 @@ class ConditionalFactors(CompiledOp):
     def make_node(self, K: Any, r: Any) -> Apply:
         return Apply(self, [pt.as_tensor(K), pt.as_tensor(r)], [pt.dmatrix(), pt.dvector(), pt.dscalar()])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [*shapes, ()]
 
 

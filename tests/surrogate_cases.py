@@ -1,0 +1,57 @@
+"""Spaces, data and oracles that several tests share; equal columns compile once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayeshpo.inference.density import LogDensity, log_density
+from bayeshpo.space import as_space
+from bayeshpo.surrogates.base import NUGGET, Columns, TrainingData
+from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.trial import History, Outcome, Suggestion, Trial
+
+PLANE = as_space({"x": (0.0, 1.0), "z": (0.0, 1.0)})
+MIXED = as_space({"x": (0.0, 1.0), "kernel": ["rbf", "linear", "poly", "sigmoid"], "flag": [True, False]})
+
+
+def density_on(space) -> LogDensity:
+    """The Gaussian process' density on a space, shared by all tests of a process."""
+    return log_density(GaussianProcess(), Columns.of(space))
+
+
+def training_data(X, y, failed=None) -> TrainingData:
+    """Standardised outcomes at points (n, D)."""
+    y = np.asarray(y, dtype=float)
+    location, scale = (y.mean(), y.std()) if len(y) > 1 else (0.0, 1.0)
+    failed = np.empty((0, X.shape[1])) if failed is None else failed
+    return TrainingData(X, (y - location) / scale, location, scale, failed)
+
+
+def wavy(n: int, seed: int = 0, noise: float = 0.1) -> TrainingData:
+    """n noisy values of a function of the first of two coordinates."""
+    rng = np.random.default_rng(seed)
+    X = rng.random((n, 2))
+    return training_data(X, np.sin(5.0 * X[:, 0]) + noise * rng.standard_normal(n))
+
+
+def history_of(space, configurations, values, direction="minimize") -> History:
+    """A history of trials with these values; None is a failed trial."""
+    outcomes = [Outcome.raised(ValueError("no")) if v is None else Outcome.of(v) for v in values]
+    suggestions = [Suggestion(c, i, "initial") for i, c in enumerate(configurations)]
+    trials = tuple(Trial(s, o) for s, o in zip(suggestions, outcomes, strict=True))
+    return History(space, direction, trials)
+
+
+def matern52(A, B, lengthscale, amplitude):
+    """amplitude^2 times the Matern-5/2 correlation between rows of A and of B, in plain numpy."""
+    difference = (A[:, None, :] - B[None, :, :]) / lengthscale
+    s = np.sqrt(5.0 * (difference**2).sum(axis=2))
+    return amplitude**2 * (1.0 + s + s**2 / 3.0) * np.exp(-s)
+
+
+def textbook_conditional(X, y, Z, mean, amplitude, lengthscale, noise):
+    """Mean and variance of the latent function at Z (Rasmussen and Williams 2006, eqs. 2.25 and 2.26)."""
+    K = matern52(X, X, lengthscale, amplitude) + (noise**2 + NUGGET) * np.eye(len(X))
+    k = matern52(X, Z, lengthscale, amplitude)
+    solved = np.linalg.solve(K, np.column_stack([y - mean, k]))
+    return mean + k.T @ solved[:, 0], amplitude**2 - np.einsum("ij,ij->j", k, solved[:, 1:])

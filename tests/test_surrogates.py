@@ -1,0 +1,339 @@
+"""Surrogates: nodes against other implementations, gradients against differences, invariances of the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import stats
+from surrogate_cases import MIXED, PLANE, density_on, history_of, matern52, textbook_conditional, wavy
+
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.space import as_space
+from bayeshpo.surrogates import kernels
+from bayeshpo.surrogates.base import NUGGET, Columns, TrainingData
+from bayeshpo.surrogates.fast_exp import exp_negative
+from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.surrogates.linear_algebra import JITTERS
+from bayeshpo.surrogates.marginal_likelihood import (
+    conditional_factors,
+    gaussian_log_density,
+)
+from bayeshpo.surrogates.symbolic import Mode, function, grad, pt
+
+PYTHON = Mode(linker="py", optimizer="fast_compile")
+
+
+def random_covariance(n, rng, noise=0.1):
+    X = rng.random((n, 3))
+    return matern52(X, X, np.exp(rng.normal(0.0, 1.0, 3)), np.exp(rng.normal(0.0, 0.5))) + noise**2 * np.eye(n)
+
+
+def central_differences(f, x, step=1e-6):
+    """Derivatives of a scalar function by each entry of x, to about step^2."""
+    slope = np.empty_like(x)
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        slope[i] = (f(up) - f(down)) / (2.0 * step)
+    return slope
+
+
+@pytest.fixture(scope="module")
+def likelihood():
+    """Value and derivatives of the marginal likelihood node, compiled as the engines do."""
+    K, r = pt.dmatrix("K"), pt.dvector("r")
+    value = gaussian_log_density(K, r)
+    return function([K, r], [value, *grad(value, [K, r])], mode="NUMBA")
+
+
+@pytest.fixture(scope="module")
+def pymc_likelihood():
+    K, r = pt.dmatrix("K"), pt.dvector("r")
+    return function([K, r], pm.logp(pm.MvNormal.dist(pt.zeros_like(r), cov=K), r), mode=PYTHON)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_marginal_likelihood_is_pymcs(n, likelihood, pymc_likelihood):
+    rng = np.random.default_rng(n)
+    for _ in range(5):
+        K, r = random_covariance(n, rng), rng.standard_normal(n)
+        value = likelihood(K, r)[0]
+        np.testing.assert_allclose(value, pymc_likelihood(K, r), rtol=1e-10)
+        np.testing.assert_allclose(value, stats.multivariate_normal(cov=K).logpdf(r), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_marginal_likelihood_gradient(n, likelihood):
+    rng = np.random.default_rng(n)
+    for _ in range(5):
+        K, r = random_covariance(n, rng, noise=0.5), rng.standard_normal(n)
+
+        def symmetric(A, r=r):
+            return float(likelihood((A + A.T) / 2.0, r)[0])
+
+        def residual(b, K=K):
+            return float(likelihood(K, b)[0])
+
+        _, dK, dr = likelihood(K, r)
+        np.testing.assert_allclose(dK, central_differences(symmetric, K), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(dr, central_differences(residual, r), rtol=1e-5, atol=1e-6)
+
+
+def test_marginal_likelihood_of_no_data_is_one(likelihood):
+    assert likelihood(np.empty((0, 0)), np.empty(0))[0] == 0.0
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-5, 0.0])
+def test_marginal_likelihood_with_duplicate_rows_and_hardly_any_noise(noise, likelihood):
+    # Every row twice, outcomes that differ by what the noise allows: the model's own nugget must be enough.
+    rng = np.random.default_rng(3)
+    X = np.repeat(rng.random((8, 2)), 2, axis=0)
+    variance = noise**2 + NUGGET
+    K = matern52(X, X, np.array([1.0, 3.0]), 1.0) + variance * np.eye(16)
+    r = np.repeat(rng.standard_normal(8), 2) + np.sqrt(variance) * rng.standard_normal(16)
+    values, vectors = np.linalg.eigh(K)
+    parts = (vectors.T @ r) ** 2 / values
+    expected = -0.5 * (parts.sum() + np.log(values).sum() + 16 * np.log(2.0 * np.pi))
+    value, dK, dr = likelihood(K, r)
+    # The condition number, 16 / 1e-6, times rounding error.
+    np.testing.assert_allclose(value, expected, rtol=1e-7)
+    assert np.isfinite(dK).all()
+    assert np.isfinite(dr).all()
+
+
+def test_a_singular_covariance_gets_the_smallest_jitter_that_works(likelihood):
+    # Rank one up to rounding: the plain factorisation fails or has no digits left.
+    rng = np.random.default_rng(1)
+    v = rng.random(12) + 0.5
+    K, r = np.outer(v, v), v * 0.3
+    M, alpha, jitter = function([], conditional_factors(pt.as_tensor(K), pt.as_tensor(r)), mode=PYTHON)()
+    scale = np.trace(K) / 12
+    assert np.isclose(jitter / scale, JITTERS, rtol=1e-6, atol=1e-14).any()
+    assert 0.0 < jitter <= 1e-8 * scale
+    jittered = K + jitter * np.eye(12)
+    np.testing.assert_allclose(M @ jittered @ M.T, np.eye(12), atol=1e-4)
+    np.testing.assert_allclose(jittered @ alpha, r, atol=1e-6)
+    assert np.isfinite(likelihood(K, r)[0])
+
+
+@pytest.mark.parametrize(
+    "K",
+    [-np.eye(3), np.diag([1.0, 1.0, -1.0]), np.full((3, 3), np.nan), np.diag([1.0, np.inf, 1.0])],
+    ids=["negative", "indefinite", "nan", "infinite"],
+)
+def test_what_cannot_be_factorised_is_impossible_not_an_error(K, likelihood):
+    assert likelihood(K, np.ones(3))[0] == -np.inf
+
+
+def test_vectorised_exponential():
+    s = np.concatenate([[0.0, 1e-300, 1e-12, 700.0, 1e4], np.random.default_rng(0).uniform(0.0, 700.0, 20_000)])
+    out = np.empty(len(s))
+    exp_negative(s, len(s), np.empty(len(s), np.int64), out)
+    np.testing.assert_allclose(out, np.exp(-np.minimum(s, 700.0)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 2), (9, 5)])
+def test_kernel_is_matern_and_gram_is_cross(shape):
+    rng = np.random.default_rng(shape[0])
+    A, B = rng.normal(0.0, 2.0, shape), rng.normal(0.0, 2.0, (6, shape[1]))
+    a, b = pt.dmatrix("a"), pt.dmatrix("b")
+    gram, own, cross = function([a, b], [kernels.matern52(a), kernels.matern52(a, a), kernels.matern52(a, b)],
+                                mode=PYTHON)(A, B)  # fmt: skip
+    np.testing.assert_allclose(cross, matern52(A, B, 1.0, 1.0), rtol=1e-13)
+    np.testing.assert_allclose(gram, own, rtol=1e-14)
+    np.testing.assert_array_equal(gram, gram.T)
+    np.testing.assert_array_equal(np.diag(gram), 1.0)
+    assert np.linalg.eigvalsh(gram).min() > -1e-12
+
+
+@pytest.mark.parametrize("duplicate", [False, True], ids=["apart", "with duplicates"])
+def test_kernel_gradients(duplicate):
+    rng = np.random.default_rng(5)
+    A, B = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
+    if duplicate:
+        A[1], B[0] = A[0], A[2]
+    W, V = rng.standard_normal((5, 5)), rng.standard_normal((5, 4))
+    a, b, w, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dmatrix("w"), pt.dmatrix("v")
+    gram, cross = pt.sum(w * kernels.matern52(a)), pt.sum(v * kernels.matern52(a, b))
+    of_gram = function([a, w], [gram, grad(gram, a)], mode=PYTHON)
+    of_cross = function([a, b, v], [cross, *grad(cross, [a, b])], mode=PYTHON)
+    tolerance = {"rtol": 1e-5, "atol": 1e-6}
+    # All rows of A move, so a duplicate's twin stays where it was.
+    np.testing.assert_allclose(of_gram(A, W)[1], central_differences(lambda x: of_gram(x, W)[0], A), **tolerance)
+    _, dA, dB = of_cross(A, B, V)
+    np.testing.assert_allclose(dA, central_differences(lambda x: of_cross(x, B, V)[0], A), **tolerance)
+    np.testing.assert_allclose(dB, central_differences(lambda x: of_cross(A, x, V)[0], B), **tolerance)
+
+
+def written_out(q, X, y):
+    """Joint log density of the model on the plane at unconstrained q (5,), with the Jacobians of the logarithms."""
+    mean, (amplitude, *lengthscale), noise = q[0], np.exp(q[1:4]), np.exp(q[4])
+    prior = stats.norm(0.0, 1.0).logpdf(mean)
+    prior += stats.lognorm(0.5).logpdf(amplitude) + q[1]
+    prior += stats.lognorm(np.sqrt(3.0), scale=np.sqrt(2.0) * np.exp(np.sqrt(2.0))).logpdf(lengthscale).sum()
+    prior += q[2] + q[3]
+    prior += stats.lognorm(1.5, scale=np.exp(-3.0)).logpdf(noise) + q[4]
+    if len(y) == 0:
+        return prior
+    K = matern52(X, X, np.array(lengthscale), amplitude) + (noise**2 + NUGGET) * np.eye(len(y))
+    return prior + stats.multivariate_normal(np.full(len(y), mean), K).logpdf(y)
+
+
+@pytest.mark.parametrize("n", [0, 1, 12])
+def test_density_is_the_model_written_out_with_jacobians(n):
+    density, data = density_on(PLANE), wavy(12)
+    X, y = data.X[:n], data.y[:n]
+    Q = density.prior_draws(30, np.random.default_rng(n))
+    expected = [written_out(q, X, y) for q in Q]
+    np.testing.assert_allclose(density.batch(Q, X, y), expected, rtol=1e-8)
+
+
+def test_density_is_pymcs_own():
+    density, data = density_on(PLANE), wavy(9)
+    model = GaussianProcess().model(Columns.of(PLANE), data.X, data.y)
+    logp = model.compile_logp(mode="FAST_COMPILE")
+    for q in density.prior_draws(5, np.random.default_rng(2)):
+        point = {b.value_name: q[b.start : b.stop].reshape(b.shape) for b in density.blocks}
+        np.testing.assert_allclose(density.batch(q[None], data.X, data.y)[0], logp(point), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [0, 1, 12])
+def test_density_gradient(n):
+    density, data = density_on(PLANE), wavy(12)
+    X, y = data.X[:n], data.y[:n]
+    f = density.value_and_gradient(X, y)
+    for q in density.prior_draws(8, np.random.default_rng(4)):
+        value, slope = f(q)
+        np.testing.assert_allclose(value, density.batch(q[None], X, y)[0], rtol=1e-10)
+        differences = central_differences(lambda p: f(p)[0], q, 1e-5)
+        np.testing.assert_allclose(slope, differences, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(slope).max()))
+
+
+def test_density_does_not_depend_on_the_order_of_trials():
+    density, data = density_on(PLANE), wavy(15)
+    Q, order = density.prior_draws(20, np.random.default_rng(1)), np.random.default_rng(2).permutation(15)
+    np.testing.assert_allclose(
+        density.batch(Q, data.X, data.y), density.batch(Q, data.X[order], data.y[order]), rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 15])
+def test_conditional_is_the_textbooks(n):
+    density, data = density_on(PLANE), wavy(15)
+    X, y = data.X[:n], data.y[:n]
+    rng = np.random.default_rng(n)
+    Q, Z = density.prior_draws(10, rng), np.concatenate([rng.random((6, 2)), X[:1]])
+    p = predictive(density)
+    mean, variance = p(p.condition(Q, X, y), Z)
+    values = density.constrain(Q)
+    for s in range(10):
+        expected = textbook_conditional(X, y, Z, **{k: v[s] for k, v in values.items()})
+        # Variances are differences of amplitude^2, through a matrix of condition number up to n amplitude^2 / NUGGET.
+        scale = values["amplitude"][s] ** 2
+        np.testing.assert_allclose(mean[s], expected[0], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(variance[s], expected[1], rtol=1e-6, atol=1e-9 * n * scale)
+
+
+def test_predictive_reverts_to_the_prior_far_from_data():
+    density, data = density_on(PLANE), wavy(5)
+    values = {"mean": 0.7, "amplitude": 1.5, "lengthscale": [1e-3, 1e-3], "noise": 0.1}
+    Q = density.unconstrain({k: np.array([v]) for k, v in values.items()})
+    p = predictive(density)
+    mean, variance = p(p.condition(Q, data.X, data.y), np.array([[0.5, 2.0]]))
+    np.testing.assert_allclose((mean.item(), variance.item()), (0.7, 1.5**2), rtol=1e-12)
+
+
+def mixed_covariance(space, X, lengthscale):
+    columns = Columns.of(space)
+    covariance = GaussianProcess().covariance(
+        columns, {"amplitude": pt.as_tensor(1.3), "lengthscale": pt.as_tensor(lengthscale)}, pt.as_tensor(X)
+    )
+    return function([], covariance, mode=PYTHON)()
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0, 1.0]], ids=["even", "uneven"])
+def test_unordered_choices_are_exchangeable(weights):
+    from ConfigSpace import Categorical, ConfigurationSpace
+
+    configspace = ConfigurationSpace()
+    configspace.add(Categorical("kernel", ["rbf", "linear", "poly", "sigmoid"], weights=weights))
+    space = as_space(configspace)
+    X = space.encode([{"kernel": k} for k in ("rbf", "linear", "poly", "sigmoid")])
+    K = mixed_covariance(space, X, np.array([0.8]))
+    np.testing.assert_array_equal(np.diag(K), 1.3**2)
+    between = K[~np.eye(4, dtype=bool)]
+    np.testing.assert_allclose(between, matern52(np.zeros((1, 2)), np.ones((1, 2)), 0.8, 1.3).item(), rtol=1e-12)
+
+
+def test_renaming_choices_does_not_change_the_covariance():
+    rng = np.random.default_rng(0)
+    kernels_ = ["rbf", "linear", "poly", "sigmoid"]
+    renamed = dict(zip(kernels_, ["poly", "sigmoid", "linear", "rbf"], strict=True))
+    rows = [{"x": rng.random(), "kernel": str(rng.choice(kernels_)), "flag": bool(rng.random() < 0.5)}
+            for _ in range(12)]  # fmt: skip
+    other = [row | {"kernel": renamed[row["kernel"]]} for row in rows]
+    lengthscale = np.array([0.5, 0.9, 2.0])
+    K = mixed_covariance(MIXED, MIXED.encode(rows), lengthscale)
+    np.testing.assert_allclose(K, mixed_covariance(MIXED, MIXED.encode(other), lengthscale), rtol=1e-12)
+    swapped = [row | {"flag": not row["flag"]} for row in rows]
+    np.testing.assert_allclose(K, mixed_covariance(MIXED, MIXED.encode(swapped), lengthscale), rtol=1e-12)
+
+
+def test_standardised_outcomes():
+    rng = np.random.default_rng(0)
+    rows = [{"x": float(x), "z": 0.5} for x in rng.random(9)]
+    losses = [*rng.normal(7.0, 3.0, 8), None]
+    data = TrainingData.of(history_of(PLANE, rows, losses))
+    assert (len(data.X), len(data.y), len(data.failed)) == (8, 8, 1)
+    np.testing.assert_allclose((data.y.mean(), data.y.std()), (0.0, 1.0), atol=1e-14)
+    np.testing.assert_allclose(data.location + data.scale * data.y, losses[:8])
+    np.testing.assert_array_equal(data.failed, PLANE.encode(rows[8:]))
+    turned = TrainingData.of(history_of(PLANE, rows, losses, "maximize"))
+    np.testing.assert_allclose(turned.y, -data.y)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-20, 1e-6, 1.0, 1e6, 1e200, 1e300])
+def test_standardised_outcomes_do_not_depend_on_the_unit(factor):
+    rows = [{"x": x, "z": 0.5} for x in (0.1, 0.2, 0.3, 0.4)]
+    losses = np.array([0.3, 0.5, 0.1, 1.4])
+    data = TrainingData.of(history_of(PLANE, rows, list(factor * losses)))
+    np.testing.assert_allclose(data.y, (losses - losses.mean()) / losses.std(), rtol=1e-10)
+    np.testing.assert_allclose(data.location + data.scale * data.y, factor * losses, rtol=1e-10)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e-300, 1e300])
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_constant_outcomes_have_the_scale_of_their_own_size(value, n):
+    rows = [{"x": x, "z": 0.5} for x in np.linspace(0.0, 1.0, n)]
+    data = TrainingData.of(history_of(PLANE, rows, [value] * n))
+    np.testing.assert_allclose(data.y, 0.0, atol=1e-12)
+    assert data.scale == (abs(value) or 1.0)
+    np.testing.assert_allclose(data.location, value, rtol=1e-12)
+
+
+def test_no_finished_trial():
+    for values in ([], [None, None]):
+        data = TrainingData.of(history_of(PLANE, [{"x": 0.1, "z": 0.2}] * len(values), values))
+        assert data.X.shape == (0, 2)
+        assert data.y.shape == (0,)
+        assert data.failed.shape == (len(values), 2)
+
+
+def test_prior_predictive():
+    # By total variance an outcome has 1 + E[amplitude^2] + E[noise^2] + NUGGET, and the mean's prior is centred.
+    data = wavy(3)
+    draws = 4000
+    with GaussianProcess().model(Columns.of(PLANE), data.X, data.y):
+        tree = pm.sample_prior_predictive(draws, random_seed=1)
+    assert set(tree["prior"].data_vars) == {"mean", "amplitude", "lengthscale", "noise"}
+    assert list(tree["prior"]["lengthscale"].coords["hyperparameter"].values) == ["x", "z"]
+    outcome = tree["prior_predictive"]["outcome"].to_numpy().reshape(draws, 3)
+    variance = 1.0 + np.exp(2.0 * 0.5**2) + np.exp(2.0 * -3.0 + 2.0 * 1.5**2) + NUGGET
+    means, spreads = outcome.mean(axis=0), (outcome**2).mean(axis=0)
+    assert (np.abs(means) < 5.0 * np.sqrt(variance / draws)).all()
+    errors = (outcome**2).std(axis=0) / np.sqrt(draws)
+    assert (np.abs(spreads - variance) < 5.0 * errors).all()
+    # Neighbours are close together: the latent function is shared.
+    assert np.corrcoef(outcome.T)[0, 1] > 0.5
