@@ -64,6 +64,12 @@ ENGINES = {
         "bayeshpo.inference.sequential:Sequential", "population of draws carried from trial to trial (default)"
     ),
     "nuts": Entry("bayeshpo.inference.nuts:NUTS", "no-U-turn sampler, fitted anew at each n"),
+    "smc": Entry("bayeshpo.inference.smc:SMC", "population tempered from the prior, fitted anew at each n"),
+    "pathfinder": Entry("bayeshpo.inference.pathfinder:Pathfinder", "Gaussians along quasi-Newton paths, weighed"),
+    "advi": Entry("bayeshpo.inference.advi:ADVI", "closest Gaussian, mean field or full rank, weighed"),
+    "laplace": Entry("bayeshpo.inference.laplace:Laplace", "Gaussian at the mode, weighed"),
+    "map": Entry("bayeshpo.inference.map:MAP", "point estimate: the mode on the constrained scale"),
+    "prior": Entry("bayeshpo.inference.prior:Prior", "draws of the prior, whatever the data"),
 }
 
 KINDS = {

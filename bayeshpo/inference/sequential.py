@@ -172,7 +172,7 @@ class _Step:
     def evidence(self, log_ratio: float) -> float:
         """Log predictive density of the new outcomes given the old ones, in units of the loss, from the whole ratio."""
         known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
-        return log_ratio - len(self.data.y) * np.log(self.data.scale) + known
+        return float(log_ratio - len(self.data.y) * np.log(self.data.scale) + known)
 
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""

@@ -1,0 +1,89 @@
+"""Laplace's approximation: a Gaussian at the mode, with the curvature there (Tierney and Kadane 1986)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayeshpo.inference.approximation import Gaussian, audited, not_found
+from bayeshpo.inference.base import Engine
+from bayeshpo.inference.compilation import Stopwatch
+from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.optimization import Target, find_mode, precision, starting_points
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.report import InferenceReport
+from bayeshpo.surrogates.base import TrainingData
+
+# Curvature, relative to the largest, that finite differences cannot tell from none.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Laplace(Engine):
+    """Gaussian at the unconstrained mode, with the inverse negative Hessian as its covariance.
+
+    The Hessian is taken by central differences of the gradient; directions in which the density does not fall are given
+    a standard deviation of one, and the status is then not "ok". The k-hat of the draws' importance weights against the
+    true density says whether the Gaussian covers the posterior: up to 0.7 averages over the weighted draws can be
+    trusted, and status "ok" also asks for more than 400 effective draws. k-hat sees the regions that draws reach: a
+    second mode far away goes unnoticed.
+
+    Parameters
+    ----------
+    chains, draws
+        The sample is given as so many chains (>= 1) of so many draws (>= 25); they are independent.
+    starts
+        Ascents to the mode (>= 1).
+    weigh
+        Whether the draws carry importance weights where k-hat is good; otherwise they are the Gaussian's own.
+    """
+
+    chains: int = 4
+    draws: int = 1000
+    starts: int = 8
+    weigh: bool = True
+    name = "laplace"
+
+    def __post_init__(self) -> None:
+        if self.chains < 1 or self.draws < 25 or self.starts < 1:
+            raise ValueError(
+                "expected chains >= 1, draws >= 25 and starts >= 1, "
+                f"got chains={self.chains}, draws={self.draws}, starts={self.starts}"
+            )
+
+    def fit(
+        self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
+    ) -> Posterior:
+        """Draws from the Gaussian, weighed and audited; "failed" if no start has a finite density."""
+        watch = Stopwatch()
+        report = InferenceReport(self.name, "sampled", len(data.y))
+        starts = starting_points(density, data, self.starts, rng)
+        fitted = laplace_approximation(density.value_and_gradient(data.X, data.y), starts)
+        if fitted is None:
+            return not_found(density, data, starts, replace(report, **watch.seconds()))
+        gaussian, doubt = fitted
+        Q = gaussian.draws(self.chains * self.draws, rng).reshape(self.chains, self.draws, -1)
+        log_approximation = gaussian.log_density(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
+        weigh = "reliable" if self.weigh else "never"
+        return audited(density, data, Q, log_approximation, report, watch, weigh=weigh, doubt=doubt)
+
+
+def laplace_approximation(target: Target, starts: np.ndarray) -> tuple[Gaussian, str | None] | None:
+    """The Gaussian at the highest mode reached from starts (S, Q), and why it should not be trusted, if so.
+
+    None if the density is finite at no start.
+    """
+    mode = find_mode(target, starts)
+    if mode is None:
+        return None
+    doubt = None if mode.stationary else "the gradient does not vanish where the ascent ended"
+    H = precision(target, mode.q)
+    if not np.isfinite(H).all():
+        H, doubt = np.eye(len(H)), "the gradient is not finite around the mode"
+    values, vectors = np.linalg.eigh(H)
+    falls = values > _ROUNDING * max(1.0, values.max())
+    if not falls.all():
+        doubt = "the density does not fall in every direction from the mode"
+    covariance = (vectors / np.where(falls, values, 1.0)) @ vectors.T
+    return Gaussian(mode.q, np.linalg.cholesky(covariance)), doubt
