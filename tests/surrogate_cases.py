@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, Columns, TrainingData
 from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
+from bayeshpo.surrogates.symbolic import pt
 from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
+
+def lognormal_law(prior):
+    """The scipy law of a default prior, so that tests of how priors are used do not repeat their numbers."""
+    mu, sigma = (float(pt.get_underlying_scalar_constant_value(p)) for p in prior.owner.op.dist_params(prior.owner))
+    return stats.lognorm(sigma, scale=np.exp(mu))
+
+
+AMPLITUDE, NOISE, LENGTHSCALE = (lognormal_law(p) for p in (amplitude_prior(), noise_prior(), lengthscale_prior(2)))
 PLANE = as_space({"x": (0.0, 1.0), "z": (0.0, 1.0)})
 MIXED = as_space({"x": (0.0, 1.0), "kernel": ["rbf", "linear", "poly", "sigmoid"], "flag": [True, False]})
 

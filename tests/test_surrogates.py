@@ -7,7 +7,19 @@ import numpy as np
 import pymc as pm
 import pytest
 from scipy import stats
-from surrogate_cases import MIXED, PLANE, density_on, history_of, matern52, textbook_conditional, wavy
+from surrogate_cases import (
+    AMPLITUDE,
+    LENGTHSCALE,
+    MIXED,
+    NOISE,
+    PLANE,
+    density_on,
+    history_of,
+    lognormal_law,
+    matern52,
+    textbook_conditional,
+    wavy,
+)
 
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.space import as_space
@@ -20,6 +32,7 @@ from bayeshpo.surrogates.marginal_likelihood import (
     conditional_factors,
     gaussian_log_density,
 )
+from bayeshpo.surrogates.priors import lengthscale_prior
 from bayeshpo.surrogates.symbolic import Mode, function, grad, pt
 
 PYTHON = Mode(linker="py", optimizer="fast_compile")
@@ -174,14 +187,21 @@ def written_out(q, X, y):
     """Joint log density of the model on the plane at unconstrained q (5,), with the Jacobians of the logarithms."""
     mean, (amplitude, *lengthscale), noise = q[0], np.exp(q[1:4]), np.exp(q[4])
     prior = stats.norm(0.0, 1.0).logpdf(mean)
-    prior += stats.lognorm(0.5).logpdf(amplitude) + q[1]
-    prior += stats.lognorm(np.sqrt(3.0), scale=np.sqrt(2.0) * np.exp(np.sqrt(2.0))).logpdf(lengthscale).sum()
-    prior += q[2] + q[3]
-    prior += stats.lognorm(1.5, scale=np.exp(-3.0)).logpdf(noise) + q[4]
+    prior += AMPLITUDE.logpdf(amplitude) + q[1]
+    prior += LENGTHSCALE.logpdf(lengthscale).sum() + q[2] + q[3]
+    prior += NOISE.logpdf(noise) + q[4]
     if len(y) == 0:
         return prior
     K = matern52(X, X, np.array(lengthscale), amplitude) + (noise**2 + NUGGET) * np.eye(len(y))
     return prior + stats.multivariate_normal(np.full(len(y), mean), K).logpdf(y)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 20])
+def test_lengthscales_grow_with_the_dimension(dimension):
+    # Hvarfner, Hellsten and Nardi (2024): the median is exp(sqrt(2)) sqrt(d).
+    law = lognormal_law(lengthscale_prior(dimension))
+    np.testing.assert_allclose(law.median(), np.exp(np.sqrt(2.0)) * np.sqrt(dimension))
+    np.testing.assert_allclose(np.log(law.ppf(stats.norm.cdf(1.0)) / law.median()), np.sqrt(3.0))
 
 
 @pytest.mark.parametrize("n", [0, 1, 12])
@@ -333,7 +353,7 @@ def test_prior_predictive():
     assert set(tree["prior"].data_vars) == {"mean", "amplitude", "lengthscale", "noise"}
     assert list(tree["prior"]["lengthscale"].coords["hyperparameter"].values) == ["x", "z"]
     outcome = tree["prior_predictive"]["outcome"].to_numpy().reshape(draws, 3)
-    variance = 1.0 + np.exp(2.0 * 0.5**2) + np.exp(2.0 * -3.0 + 2.0 * 1.5**2) + NUGGET
+    variance = 1.0 + AMPLITUDE.moment(2) + NOISE.moment(2) + NUGGET
     means, spreads = outcome.mean(axis=0), (outcome**2).mean(axis=0)
     assert (np.abs(means) < 5.0 * np.sqrt(variance / draws)).all()
     errors = (outcome**2).std(axis=0) / np.sqrt(draws)

@@ -65,13 +65,22 @@ class NUTS(Engine):
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
     ) -> Posterior:
-        """Sample until R-hat < 1.01 and bulk ESS > 400, or the rounds are spent (status "not_converged")."""
+        """Sample until R-hat < 1.01 and bulk ESS > 400, or the rounds are spent (status "not_converged").
+
+        The status is "failed" where the density or its gradient is finite at no starting point.
+        """
         compiled_before = COMPILATIONS.seconds
+        density.prepare()
         target = density.value_and_gradient(data.X, data.y)
         compile_seconds = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
         starts = starting_points(density, data, self.chains, rng)
         report = InferenceReport(self.name, "sampled", len(data.y), seconds_compile=compile_seconds)
+        usable = starts[[_is_finite(target(q)) for q in starts]]
+        if len(usable) == 0:
+            failed = replace(report, status="failed", reason="no starting point has a finite log density and gradient")
+            return Posterior(density, data, starts[:, None], failed)
+        starts = np.resize(usable, starts.shape)
         draws = self.draws
         Q, statistics = np.empty((0, 0, 0)), {}
         for attempt in range(self.rounds):
@@ -114,3 +123,8 @@ class NUTS(Engine):
             if theirs in trace["sample_stats"]
         }
         return np.asarray(trace["posterior"]["q"]), statistics
+
+
+def _is_finite(value_and_gradient: tuple[float, np.ndarray]) -> bool:
+    value, gradient = value_and_gradient
+    return bool(np.isfinite(value) and np.isfinite(gradient).all())
