@@ -18,7 +18,7 @@ from pymc.pytensorf import join_nonshared_inputs
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.parallel import available_cores
 from bayeshpo.surrogates.base import Columns, Surrogate
-from bayeshpo.surrogates.symbolic import Mode, clone_replace, function, grad, pm, pt, vectorize_graph
+from bayeshpo.surrogates.symbolic import Mode, clone_replace, function, get_mode, grad, pm, pt, vectorize_graph
 
 # Below this many matrix entries a second thread costs more than it saves.
 _WORTH_A_THREAD = 50_000
@@ -115,7 +115,7 @@ class LogDensity:
         logp, q, X, y = self._graph
         with compiling("log density"):
             # A surrogate need not use X: a bare posterior is one too.
-            core = function([q, X, y], logp, mode="NUMBA", trust_input=True, on_unused_input="ignore").vm.jit_fn
+            core = function([q, X, y], logp, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             # Draw by draw, so that one draw's covariance stays in the cache; without the interpreter's lock, so that
             # threads share the population.
@@ -132,7 +132,7 @@ class LogDensity:
         logp, q, X, y = self._graph
         with compiling("gradient of the log density"):
             outputs = [logp, grad(logp, q)]
-            core = function([q, X, y], outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore").vm.jit_fn
+            core = function([q, X, y], outputs, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             @numba.njit(nogil=True)
             def gradient(q, X, y):
@@ -149,7 +149,7 @@ class LogDensity:
         volume = model.logp(vars=free, jacobian=True) - model.logp(vars=free, jacobian=False)
         [volume], q = join_nonshared_inputs(model.initial_point(), [volume], model.value_vars)
         with compiling("log Jacobian"):
-            core = function([q], [volume, grad(volume, q)], mode="NUMBA", trust_input=True)
+            core = function([q], [volume, grad(volume, q)], mode=_NUMBA, trust_input=True)
 
             def log_jacobian(q):
                 value, slope = core(q)
@@ -192,6 +192,8 @@ def log_density(surrogate: Surrogate, columns: Columns) -> LogDensity:
 
 # For graphs that run once a fit on whole arrays: compiling them would cost more than they ever do.
 _PYTHON = Mode(linker="py", optimizer="fast_compile")
+# As `pymc.compile` does: parameters outside a distribution's domain give a log density of -inf, not an exception.
+_NUMBA = get_mode("NUMBA").including("local_check_parameter_to_ninf_switch")
 
 
 def _layout(model: pymc.Model) -> list[Block]:

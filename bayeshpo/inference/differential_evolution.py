@@ -8,65 +8,10 @@ carry the population's own scales: some moves are small, some cross from one par
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 Target = Callable[[np.ndarray], np.ndarray]
-
-# How often to look whether the draws have forgotten their start.
-_CHECK_EVERY = 5
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A population after its moves.
-
-    Attributes
-    ----------
-    Q, logp
-        Draws (island, draw, Q) and their log densities (island, draw).
-    sweeps
-        Updates of every draw.
-    acceptance
-        Share of proposals accepted.
-    memory
-        Largest rank correlation of a hyperparameter with its value before the moves.
-    """
-
-    Q: np.ndarray
-    logp: np.ndarray
-    sweeps: int
-    acceptance: float
-    memory: float
-
-
-def move(
-    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator, *, least: int, most: int, memory: float
-) -> Moved:
-    """Sweep until the draws have forgotten their start, at least and at most so many times.
-
-    Parameters
-    ----------
-    Q, logp
-        Draws (island, draw, Q) with an even number of draws, and their log densities (island, draw).
-    target
-        Log density (m,) of points (m, Q).
-    rng
-        Source of proposals.
-    least, most, memory
-        Bounds on the sweeps, and the rank correlation at which to stop.
-    """
-    start = _ranks(Q)
-    accepted, remembered, done = 0.0, 1.0, 0
-    while done < most and (done < least or remembered > memory):
-        Q, logp, rate = sweep(Q, logp, target, rng)
-        accepted += rate
-        done += 1
-        if done % _CHECK_EVERY == 0 and done >= least:
-            remembered = _largest_correlation(start, _ranks(Q))
-    return Moved(Q, logp, done, accepted / max(done, 1), remembered)
 
 
 def sweep(
@@ -105,12 +50,3 @@ def _propose(current: np.ndarray, others: np.ndarray, rng: np.random.Generator) 
     scale = np.where(rng.random((islands, m, 1)) < 0.15, 1.0, scale)
     jitter = 1e-4 * rng.standard_normal((islands, m, size))
     return current + subset * (scale * difference + jitter)
-
-
-def _ranks(Q: np.ndarray) -> np.ndarray:
-    ranks = rankdata(Q.reshape(-1, Q.shape[2]), axis=0)
-    return (ranks - ranks.mean(axis=0)) / ranks.std(axis=0)
-
-
-def _largest_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs((a * b).mean(axis=0)).max())

@@ -17,15 +17,15 @@ from scipy.special import logsumexp
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
-from bayeshpo.inference.differential_evolution import Moved, move
 from bayeshpo.inference.importance import effective_draws, pareto_smoothed
+from bayeshpo.inference.moves import Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
 
 # Share of the population that a step of the bridge may cost, and the sweeps after each.
 _BRIDGE_SHARE = 0.5
-_BRIDGE_SWEEPS = 10
+_BRIDGE_SWEEPS = 2
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Sequential(Engine):
     islands: int = 8
     draws: int = 160
     healthy: float = 0.6
-    memory: float = 0.4
-    sweeps: int = 80
+    memory: float = 0.2
+    sweeps: int = 24
     name = "sequential"
     sequential = True
 
@@ -76,7 +76,8 @@ class Sequential(Engine):
         step = _Step.begin(density, data, previous, self.islands, self.draws, rng)
         evidence = step.evidence(step.log_ratio(1.0))
         report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=evidence)
-        posterior = self._reweighted(step, report) if previous is not None else None
+        possible = np.isfinite(step.after).any()
+        posterior = self._reweighted(step, report) if previous is not None and possible else None
         if posterior is None:
             posterior = self._moved(step, report, rng)
         seconds = time.perf_counter() - start
@@ -123,7 +124,7 @@ class Sequential(Engine):
         if not np.isfinite(logp).any():
             failed = replace(report, status="failed", reason="no draw has a finite log density")
             return Posterior(step.density, step.data, Q, failed)
-        moved = move(Q, logp, step.target(1.0), rng, least=5, most=most, memory=self.memory)
+        moved = move(Q, logp, step.target(1.0), rng, least=4, most=most, memory=self.memory)
         report = with_convergence(report, moved.Q, {})
         return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved))
 

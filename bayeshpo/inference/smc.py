@@ -17,8 +17,8 @@ from bayeshpo.surrogates.base import TrainingData
 class SMC(Engine):
     """A population of prior draws tempered to the posterior: the sequential engine without a memory of earlier fits.
 
-    For posteriors with several modes: the population meets them while they are still connected, and whole differences
-    between its members jump from one to another. R-hat, effective sample sizes and the status are those of the islands
+    For posteriors with several modes: the population meets them while they are still connected, and proposals from a
+    mixture fitted to it jump from one to another. R-hat, effective sample sizes and the status are those of the islands
     after their moves; islands that disagree on the weights of the modes show in R-hat, a mode that all of them missed
     does not. ``evidence_increment`` is the log marginal likelihood of all outcomes.
 
@@ -35,7 +35,7 @@ class SMC(Engine):
     islands: int = 8
     draws: int = 320
     memory: float = 0.2
-    sweeps: int = 200
+    sweeps: int = 40
     name = "smc"
 
     def __post_init__(self) -> None:

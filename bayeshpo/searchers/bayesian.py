@@ -10,6 +10,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.maximizers import Maximizer, Maximum
+from bayeshpo.parallel import one_blas_thread
 from bayeshpo.randomness import Streams
 from bayeshpo.registry import check_name, create
 from bayeshpo.searchers.base import Searcher, next_index
@@ -67,9 +68,10 @@ class BayesianSearcher(Searcher):
         """Sobol points first; then fit, maximise, and count what is pending as evaluated at its posterior mean."""
         self._rows = []
         suggestions: list[Suggestion] = []
-        for _ in range(n):
-            suggestions.append(self._next(history, rng))
-            history = replace(history, pending=(*history.pending, suggestions[-1]))
+        with one_blas_thread():
+            for _ in range(n):
+                suggestions.append(self._next(history, rng))
+                history = replace(history, pending=(*history.pending, suggestions[-1]))
         return suggestions
 
     def recommend(self, history: History, rng: Streams) -> Trial | None:

@@ -26,6 +26,7 @@ grad: Any = _pytensor.grad
 clone_replace: Any = pytensor.graph.replace.clone_replace
 vectorize_graph: Any = pytensor.graph.replace.vectorize_graph
 Mode: Any = pytensor.compile.mode.Mode
+get_mode: Any = pytensor.compile.mode.get_mode
 Op: Any = pytensor.graph.op.Op
 Tensor = Any
 

@@ -1,0 +1,125 @@
+"""Independent proposals from a mixture of Student distributions that is fitted to the population itself.
+
+Half of the population, of all islands, shows where the modes are and how wide; the other half is offered draws from a
+mixture fitted to it and accepts by the Metropolis-Hastings ratio (after Cappe et al. 2008, population Monte Carlo).
+Where the posterior has a spike beside a shelf, these proposals jump between them in one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.special import gammaln, logsumexp
+
+from bayeshpo.inference.differential_evolution import Target
+
+_COMPONENTS = 8
+# Draws to fit to: more make the fit slower and hardly better.
+_LEARNED_FROM = 400
+_ITERATIONS = 5
+_DEGREES = 8.0
+# Weight of the pooled covariance in each component's own, as a number of draws.
+_SHRINKAGE = 1.0
+
+
+@dataclass(frozen=True)
+class StudentMixture:
+    """Multivariate Student distributions with 8 degrees of freedom.
+
+    Attributes
+    ----------
+    log_shares
+        Log weights (K,).
+    means
+        Centres (K, Q).
+    factors
+        Lower Cholesky factors (K, Q, Q) of the scale matrices.
+    """
+
+    log_shares: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+
+    @classmethod
+    def fit(cls, X: np.ndarray, components: int, rng: np.random.Generator) -> StudentMixture:
+        """A few steps of expectation-maximisation from random members of X (n, Q); components may die out."""
+        n, size = X.shape
+        pooled = np.cov(X.T).reshape(size, size) + 1e-8 * np.eye(size)
+        mixture = cls(
+            np.full(components, -np.log(components)),
+            X[rng.choice(n, components, replace=False)],
+            np.tile(np.linalg.cholesky(pooled / components ** (2.0 / size)), (components, 1, 1)),
+        )
+        for _ in range(_ITERATIONS):
+            mixture = mixture._improved(X, pooled)
+        return mixture
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (n, Q)."""
+        k = rng.choice(len(self.means), n, p=np.exp(self.log_shares))
+        z = rng.standard_normal((n, self.means.shape[1]))
+        scale = np.sqrt(_DEGREES / rng.chisquare(_DEGREES, n))
+        return self.means[k] + scale[:, None] * (self.factors[k] @ z[:, :, None])[:, :, 0]
+
+    def log_density(self, X: np.ndarray) -> np.ndarray:
+        """Log density (n,) at X (n, Q)."""
+        return np.asarray(logsumexp(self._log_joint(X), axis=0))
+
+    def _log_joint(self, X: np.ndarray) -> np.ndarray:
+        """Log share times density of each component (K, n) (Kotz and Nadarajah 2004, eq. 1.1)."""
+        size = X.shape[1]
+        constant = gammaln((_DEGREES + size) / 2) - gammaln(_DEGREES / 2) - size / 2 * np.log(_DEGREES * np.pi)
+        rows = []
+        for log_share, mean, factor in zip(self.log_shares, self.means, self.factors, strict=True):
+            z = solve_triangular(factor, (X - mean).T, lower=True, check_finite=False)
+            tail = (_DEGREES + size) / 2 * np.log1p((z**2).sum(axis=0) / _DEGREES)
+            rows.append(log_share + constant - np.log(np.diag(factor)).sum() - tail)
+        return np.stack(rows)
+
+    def _improved(self, X: np.ndarray, pooled: np.ndarray) -> StudentMixture:
+        joint = self._log_joint(X)
+        belongs = np.exp(joint - logsumexp(joint, axis=0))
+        counts = belongs.sum(axis=1)
+        alive = counts > X.shape[1] / 2.0
+        belongs, counts = belongs[alive], counts[alive]
+        means = belongs @ X / counts[:, None]
+        factors = []
+        for share, count, mean in zip(belongs, counts, means, strict=True):
+            centred = X - mean
+            scatter = (centred * share[:, None]).T @ centred
+            factors.append(np.linalg.cholesky((scatter + _SHRINKAGE * pooled) / (count + _SHRINKAGE)))
+        return StudentMixture(np.log(counts / counts.sum()), means, np.stack(factors))
+
+
+def sweep(
+    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Offer every draw one proposal, half of each island at a time; returns draws, densities, acceptance.
+
+    Parameters and results are as in `differential_evolution.sweep`.
+    """
+    Q, logp = Q.copy(), logp.copy()
+    islands, draws, size = Q.shape
+    order = rng.permutation(draws)
+    halves = order[: draws // 2], order[draws // 2 :]
+    accepted = 0
+    for moving, resting in (halves, halves[::-1]):
+        mixture = _learned(Q[:, resting].reshape(-1, size), rng)
+        current = Q[:, moving].reshape(-1, size)
+        proposal = mixture.sample(len(current), rng)
+        value = target(proposal)
+        ratio = value - logp[:, moving].ravel() + mixture.log_density(current) - mixture.log_density(proposal)
+        take = np.log(rng.random(len(current))) < ratio
+        Q[:, moving] = np.where(take[:, None], proposal, current).reshape(islands, -1, size)
+        logp[:, moving] = np.where(take, value, logp[:, moving].ravel()).reshape(islands, -1)
+        accepted += int(take.sum())
+    return Q, logp, accepted / (islands * draws)
+
+
+def _learned(X: np.ndarray, rng: np.random.Generator) -> StudentMixture:
+    shown = X[rng.choice(len(X), min(_LEARNED_FROM, len(X)), replace=False)]
+    # Each component's covariance wants a few draws for each of its dimensions.
+    components = int(np.clip(len(shown) // (4 * X.shape[1]), 1, _COMPONENTS))
+    return StudentMixture.fit(shown, components, rng)
