@@ -145,7 +145,7 @@ class Maximizer:
         for _ in range(self.rounds):
             before = Z.copy()
             if space.continuous.any():
-                Z = _ascend(objective, Z, space.continuous)
+                Z = _ascend(objective, Z, space.continuous, space.active(Z))
             if not space.continuous.all():
                 Z = np.stack([_step(objective, space, z, free) for z in Z])
             if np.allclose(Z, before, atol=1e-6):
@@ -155,8 +155,11 @@ class Maximizer:
         return space.snap(Z)
 
 
-def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray) -> np.ndarray:
-    """L-BFGS-B on the continuous columns of all rows of Z (m, D) together; a row that got worse is put back."""
+def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """L-BFGS-B on the continuous columns of all rows of Z (m, D) together; a row that got worse is put back.
+
+    Inactive entries stay where they are, because they would be put back there at the end.
+    """
 
     def negative(flat: np.ndarray) -> tuple[float, np.ndarray]:
         moved = Z.copy()
@@ -164,7 +167,7 @@ def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray) -> np.n
         value, gradient = objective.value_and_gradient(moved)
         if not np.isfinite(value).all() or not np.isfinite(gradient).all():
             return 1e100, np.zeros_like(flat)
-        return -float(value.sum()), -gradient[:, continuous].ravel()
+        return -float(value.sum()), -np.where(active, gradient, 0.0)[:, continuous].ravel()
 
     start = Z[:, continuous].ravel()
     found = minimize(
