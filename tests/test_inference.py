@@ -10,8 +10,8 @@ from scipy import stats
 from surrogate_cases import AMPLITUDE, LENGTHSCALE, MIXED, NOISE, PLANE, density_on, training_data, wavy
 from toy_surrogates import Broken, Funnel, Level, LevelAndSpread, outcomes, toy_density
 
+from bayeshpo.inference import differential_evolution, mixture
 from bayeshpo.inference.density import log_density
-from bayeshpo.inference.differential_evolution import sweep
 from bayeshpo.inference.moves import move
 from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.posterior import Posterior, resample
@@ -155,42 +155,49 @@ TARGETS = pytest.mark.parametrize(
 )
 
 
+KERNELS = pytest.mark.parametrize("kernel", [differential_evolution, mixture], ids=["differences", "mixture"])
+
+
 def features(Q):
     """First and second moments, and the share below zero (..., F)."""
     return np.concatenate([Q, Q**2, Q[..., :1] * Q[..., 1:2], Q[..., :1] < 0.0], axis=-1)
 
 
+@KERNELS
 @TARGETS
-def test_sweeps_leave_the_target_unchanged(target, exact):
-    # Many small islands, because differences within one island are what could bias it.
+def test_sweeps_leave_the_target_unchanged(target, exact, kernel):
+    # Many small populations, because what one half learns from the other is what could bias it.
     rng = np.random.default_rng(3)
-    Q = exact((300, 20), rng)
-    truth = features(exact((100_000,), np.random.default_rng(4))).mean(axis=0)
-    logp = target(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
+    populations, truth = [], features(exact((400_000,), np.random.default_rng(4)))
     rates = []
     for _ in range(60):
-        Q, logp, rate = sweep(Q, logp, target, rng)
-        rates.append(rate)
-    islands = features(Q).mean(axis=1)
-    error = islands.std(axis=0) / np.sqrt(len(islands))
-    oracle = features(exact((100_000,), rng)).std(axis=0) / np.sqrt(100_000)
-    assert (np.abs(islands.mean(axis=0) - truth) < 4.5 * np.hypot(error, oracle)).all()
-    np.testing.assert_allclose(logp, target(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2]))
-    assert 0.1 < np.mean(rates) < 0.9
+        Q = exact((4, 20), rng)
+        logp = target(Q.reshape(-1, Q.shape[2])).reshape(4, 20)
+        for _ in range(15):
+            Q, logp, rate = kernel.sweep(Q, logp, target, rng)
+            rates.append(rate)
+        np.testing.assert_allclose(logp, target(Q.reshape(-1, Q.shape[2])).reshape(4, 20))
+        populations.append(features(Q).mean(axis=(0, 1)))
+    error = np.std(populations, axis=0, ddof=1) / np.sqrt(60)
+    deviation = np.abs(np.mean(populations, axis=0) - truth.mean(axis=0))
+    assert (deviation < 4.5 * np.hypot(error, truth.std(axis=0) / np.sqrt(len(truth)))).all()
+    assert 0.1 < np.mean(rates) < 0.95
 
 
+@KERNELS
 @TARGETS
-def test_a_sweep_is_reversible(target, exact):
+def test_a_sweep_is_reversible(target, exact, kernel):
     # In equilibrium a draw and what it becomes can change places: E[a(q) b(q')] = E[b(q) a(q')].
     rng = np.random.default_rng(5)
-    before = exact((1500, 10), rng)
-    logp = target(before.reshape(-1, before.shape[2])).reshape(before.shape[:2])
-    after = sweep(before, logp, target, rng)[0]
-    a, b = features(before), features(after)
-    flow = np.einsum("idf,idg->ifg", a, b) - np.einsum("idf,idg->igf", a, b)
-    error = flow.std(axis=0) / np.sqrt(len(flow))
-    off = ~np.eye(flow.shape[1], dtype=bool)
-    assert (np.abs(flow.mean(axis=0))[off] < 4.5 * error[off]).all()
+    flows = []
+    for _ in range(150):
+        before = exact((10, 20), rng)
+        logp = target(before.reshape(-1, before.shape[2])).reshape(10, 20)
+        a, b = features(before), features(kernel.sweep(before, logp, target, rng)[0])
+        flows.append(np.einsum("idf,idg->fg", a, b) - np.einsum("idf,idg->gf", a, b))
+    error = np.std(flows, axis=0, ddof=1) / np.sqrt(150)
+    off = ~np.eye(len(error), dtype=bool)
+    assert (np.abs(np.mean(flows, axis=0))[off] < 4.5 * error[off]).all()
 
 
 def test_moves_go_on_until_the_start_is_forgotten():
