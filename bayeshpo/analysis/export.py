@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _TRIAL_COLUMNS = ("index", "value", "status", "origin", "seconds_ask", "work")
 _INFERENCE_COLUMNS = (
-    "trial", "n", "action", "status", "rhat_max", "ess_bulk_min", "divergences", "seconds_sample", "seconds_maximise",
+    "trial", "n", "action", "status", "rhat_max", "ess_bulk_min", "divergences", "khat", "seconds_sample",
+    "seconds_maximise",
 )  # fmt: skip
 _DRAWS = 1000
 _SLICE_DRAWS = 30

@@ -49,7 +49,7 @@ class PosteriorHealth:
     both_share: float
     rhat_max: float
     ess_min: float
-    divergences: int
+    divergences: int | None
     actions: dict[str, int]
     statuses: dict[str, int]
     seconds_fit: float
@@ -88,7 +88,7 @@ def _health(problem: str | None, searcher: str, runs: Sequence[RunRecord]) -> Po
         both_share=float((mixed & sized).mean()),
         rhat_max=_of_known(np.max, rhat),
         ess_min=_of_known(np.min, ess),
-        divergences=int(np.nansum(column(rows, "divergences"))),
+        divergences=_total(column(rows, "divergences")),
         actions=dict(Counter(str(row["action"]) for row in rows).most_common()),
         statuses=dict(Counter(str(row["status"]) for row in rows).most_common()),
         seconds_fit=_of_known(np.median, column(rows, "seconds_sample")),
@@ -99,3 +99,8 @@ def _health(problem: str | None, searcher: str, runs: Sequence[RunRecord]) -> Po
 def _of_known(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(statistic(known)) if known.size else float("nan")
+
+
+def _total(counts: np.ndarray) -> int | None:
+    """Sum of the counts; None where the engine has nothing to count."""
+    return int(np.nansum(counts)) if np.isfinite(counts).any() else None

@@ -96,7 +96,8 @@ def _health_table(searcher: str, rows: Sequence[PosteriorHealth]) -> Table:
             table.add_section()
         table.add_row(
             row.problem or "all", str(row.fits), percent(row.rhat_share), percent(row.ess_share),
-            "-" if math.isnan(row.rhat_max) else f"{row.rhat_max:.4f}", short(row.ess_min), str(row.divergences),
+            "-" if math.isnan(row.rhat_max) else f"{row.rhat_max:.4f}", short(row.ess_min),
+            "-" if row.divergences is None else str(row.divergences),
             short(row.seconds_fit), short(row.seconds_maximise),
         )  # fmt: skip
     return table

@@ -109,7 +109,7 @@ def _health_table(rows: Sequence[PosteriorHealth]) -> str:
             label += f" ({escape(row.searcher)})"
         cells = [
             label, str(row.fits), percent(row.rhat_share), percent(row.ess_share), _rhat(row.rhat_max),
-            number(row.ess_min), str(row.divergences), number(row.seconds_fit, 2), number(row.seconds_maximise, 2),
+            number(row.ess_min), _count(row.divergences), number(row.seconds_fit, 2), number(row.seconds_maximise, 2),
         ]  # fmt: skip
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -165,10 +165,14 @@ def _health_numbers(row: PosteriorHealth) -> dict[str, str]:
     return {
         "fits": str(row.fits), "rhat share": percent(row.rhat_share), "ess share": percent(row.ess_share),
         "converged share": percent(row.both_share), "rhat max": _rhat(row.rhat_max), "ess min": number(row.ess_min),
-        "divergences": str(row.divergences), "seconds fit": number(row.seconds_fit, 2),
+        "divergences": _count(row.divergences), "seconds fit": number(row.seconds_fit, 2),
         "seconds maximise": number(row.seconds_maximise, 2),
     }  # fmt: skip
 
 
 def _rhat(value: float) -> str:
     return "--" if math.isnan(value) else f"{value:.4f}"
+
+
+def _count(value: int | None) -> str:
+    return "--" if value is None else str(value)
