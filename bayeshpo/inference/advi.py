@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from bayeshpo.inference.approximation import Gaussian, audited, not_found
+from bayeshpo.inference.approximation import Gaussian, audited_gaussian, not_found
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
@@ -49,7 +49,8 @@ class ADVI(Engine):
         Points that the expectation is taken over (>= 8, a power of two); full rank takes more where the number of
         hyperparameters asks for them.
     weigh
-        Whether the draws carry importance weights where k-hat is good; otherwise they are the Gaussian's own.
+        Whether the draws carry importance weights, and a quarter of them heavier tails for the weights to see by, where
+        k-hat is good. Otherwise, and where it is not, they are the Gaussian's own.
     """
 
     full_rank: bool = False
@@ -79,10 +80,8 @@ class ADVI(Engine):
             return not_found(density, data, starts, replace(report, **watch.seconds()))
         points = _points(self._number_of_points(density.dimension), density.dimension, rng)
         gaussian, doubt = closest_gaussian(target, begun[0], points, full_rank=self.full_rank)
-        Q = gaussian.draws(self.chains * self.draws, rng).reshape(self.chains, self.draws, -1)
-        log_approximation = gaussian.log_density(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
-        weigh = "reliable" if self.weigh else "never"
-        return audited(density, data, Q, log_approximation, report, watch, weigh=weigh, doubt=doubt)
+        shape = (self.chains, self.draws)
+        return audited_gaussian(density, data, gaussian, shape, report, watch, rng, weigh=self.weigh, doubt=doubt)
 
     def _number_of_points(self, dimension: int) -> int:
         """At least twice the dimension (four times at full rank), else the fixed sample leaves directions unseen."""

@@ -34,8 +34,13 @@ class Importance:
 
     @property
     def reliable(self) -> bool:
-        """Whether k-hat is at most min(0.7, 1 - 1 / log10(S)) (Vehtari et al. 2024, section 3.2.3)."""
-        return self.khat <= min(KHAT_LIMIT, 1.0 - 1.0 / np.log10(max(len(self.log_weights), 2)))
+        """Whether k-hat is at most what so many draws can bear."""
+        return self.khat <= khat_limit(len(self.log_weights))
+
+
+def khat_limit(n: int) -> float:
+    """Largest k-hat at which n draws give averages that can be trusted (Vehtari et al. 2024, section 3.2.3)."""
+    return float(min(KHAT_LIMIT, 1.0 - 1.0 / np.log10(max(n, 2))))
 
 
 def pareto_smoothed(log_ratios: np.ndarray) -> Importance | None:

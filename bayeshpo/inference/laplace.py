@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayeshpo.inference.approximation import Gaussian, audited, not_found
+from bayeshpo.inference.approximation import Gaussian, audited_gaussian, not_found
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
@@ -36,7 +36,8 @@ class Laplace(Engine):
     starts
         Ascents to the mode (>= 1).
     weigh
-        Whether the draws carry importance weights where k-hat is good; otherwise they are the Gaussian's own.
+        Whether the draws carry importance weights, and a quarter of them heavier tails for the weights to see by, where
+        k-hat is good. Otherwise, and where it is not, they are the Gaussian's own.
     """
 
     chains: int = 4
@@ -63,10 +64,8 @@ class Laplace(Engine):
         if fitted is None:
             return not_found(density, data, starts, replace(report, **watch.seconds()))
         gaussian, doubt = fitted
-        Q = gaussian.draws(self.chains * self.draws, rng).reshape(self.chains, self.draws, -1)
-        log_approximation = gaussian.log_density(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
-        weigh = "reliable" if self.weigh else "never"
-        return audited(density, data, Q, log_approximation, report, watch, weigh=weigh, doubt=doubt)
+        shape = (self.chains, self.draws)
+        return audited_gaussian(density, data, gaussian, shape, report, watch, rng, weigh=self.weigh, doubt=doubt)
 
 
 def laplace_approximation(target: Target, starts: np.ndarray) -> tuple[Gaussian, str | None] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from bayeshpo.inference.approximation import audited, not_found
+from bayeshpo.inference.approximation import Affine, audited, not_found
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
@@ -29,7 +29,8 @@ _CURVATURE = 1e-12
 class Pathfinder(Engine):
     """Of the Gaussians that L-BFGS implies along its way to a mode, the one of the best evidence bound; several ways.
 
-    Draws of all paths are pooled and weighed by importance; their proposal is the mixture of the paths' Gaussians (the
+    Draws of all paths, a quarter of them with heavier tails for the weights to see by, are pooled and weighed by
+    importance; their proposal is the mixture of the paths' Gaussians (the
     balance heuristic of Veach and Guibas 1995; the paper weighs each draw by its own path's Gaussian, with more
     variance). The k-hat of these weights says whether the paths together cover the posterior: up to 0.7 averages over
     the weighted draws can be trusted, and status "ok" also asks for more than 400 effective draws. A mode that no path
@@ -69,17 +70,15 @@ class Pathfinder(Engine):
             return not_found(density, data, starts, replace(report, **watch.seconds()))
         # Draw by draw from one path after the other, so that every chain has its share of each.
         n = self.chains * self.draws
-        each = [way.draws(-(-n // len(found)), rng) for way in found]
+        each = [way.draws(-(-n // len(found)), rng, tails=True) for way in found]
         Q = np.stack(each, axis=1).reshape(-1, density.dimension)[:n]
-        mixture = logsumexp([way.log_density(Q) for way in found], axis=0) - np.log(len(found))
+        mixture = logsumexp([way.log_density(Q, tails=True) for way in found], axis=0) - np.log(len(found))
         shape = (self.chains, self.draws)
-        return audited(
-            density, data, Q.reshape(*shape, -1), np.asarray(mixture).reshape(shape), report, watch, weigh="always"
-        )
+        return audited(density, data, Q.reshape(*shape, -1), np.asarray(mixture).reshape(shape), report, watch)
 
 
 @dataclass(frozen=True)
-class CompactGaussian:
+class CompactGaussian(Affine):
     """N(mean, diag(scale^2) + low rank), drawn from and evaluated at a cost linear in the dimension.
 
     The covariance is diag(scale) (I + basis (inner inner' - I) basis') diag(scale) with orthonormal columns in basis
@@ -91,20 +90,22 @@ class CompactGaussian:
     basis: np.ndarray
     inner: np.ndarray
 
-    def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws (n, Q)."""
-        z = rng.standard_normal((n, len(self.mean)))
+    def place(self, z: np.ndarray) -> np.ndarray:
+        """mean + scale (z + basis (inner - I) basis' z)."""
         along = z @ self.basis
         return self.mean + self.scale * (z + (along @ self.inner.T - along) @ self.basis.T)
 
-    def log_density(self, Q: np.ndarray) -> np.ndarray:
-        """Log densities (n,) at points Q (n, Q)."""
+    def square(self, Q: np.ndarray) -> np.ndarray:
+        """Squared Mahalanobis distances."""
         z = (Q - self.mean) / self.scale
         along = z @ self.basis
         inside = np.linalg.solve(self.inner, along.T).T
-        square = (z**2).sum(axis=1) - (along**2).sum(axis=1) + (inside**2).sum(axis=1)
-        log_det = np.log(self.scale).sum() + np.log(np.diag(self.inner)).sum()
-        return -0.5 * square - log_det - 0.5 * len(self.mean) * np.log(2.0 * np.pi)
+        return (z**2).sum(axis=1) - (along**2).sum(axis=1) + (inside**2).sum(axis=1)
+
+    @property
+    def log_det(self) -> float:
+        """Half the log determinant of the covariance."""
+        return float(np.log(self.scale).sum() + np.log(np.diag(self.inner)).sum())
 
 
 def gaussians_on_path(points: np.ndarray, slopes: np.ndarray) -> list[CompactGaussian]:
