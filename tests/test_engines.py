@@ -14,6 +14,7 @@ from scipy.integrate import quad
 from surrogate_cases import PLANE, density_on, history_of, wavy
 
 from bayeshpo.inference.advi import ADVI
+from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.importance import pareto_smoothed
 from bayeshpo.inference.laplace import Laplace
@@ -318,3 +319,11 @@ def test_weights_at_the_edges():
     assert one.khat == np.inf
     assert not one.reliable
     assert one.effective == pytest.approx(1.0)
+
+
+def test_first_call_on_two_cores_compiles_once(monkeypatch):
+    monkeypatch.setenv("BAYESHPO_CORES", "2")
+    density = LogDensity(Square(), Columns(("x",), ()))
+    before = len(COMPILATIONS.entries)
+    density.batch(np.zeros((20_000, 1)), np.zeros((2, 1)), np.ones(2))
+    assert len(COMPILATIONS.entries) == before + 1

@@ -61,14 +61,14 @@ class LogDensity:
     def batch(self, Q: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Log densities (S,) of a population Q (S, Q): one compiled call a core."""
         Q, X, y = _contiguous(Q, X, y)
-        out = np.empty(len(Q))
+        population, out = self._population, np.empty(len(Q))
         parts = available_cores() if len(Q) * len(y) ** 2 > _WORTH_A_THREAD else 1
         edges = np.linspace(0, len(Q), parts + 1).astype(int)
         jobs = [(Q[a:b], X, y, out[a:b]) for a, b in itertools.pairwise(edges)]
         if parts == 1:
-            self._population(*jobs[0])
+            population(*jobs[0])
         else:
-            list(self.pool.map(lambda job: self._population(*job), jobs))
+            list(self.pool.map(lambda job: population(*job), jobs))
         return out
 
     def value_and_gradient(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
