@@ -44,7 +44,7 @@ class Pathfinder(Engine):
         The pooled sample is given as so many chains (>= 1) of so many draws (>= 25), each with draws of every path.
     """
 
-    paths: int = 8
+    paths: int = 20
     chains: int = 4
     draws: int = 1000
     name = "pathfinder"
