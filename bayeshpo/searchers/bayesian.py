@@ -62,7 +62,8 @@ class BayesianSearcher(Searcher):
         self.maximizer = maximizer or Maximizer()
         self._made: dict[str, Any] = {}
         self._rows: list[dict[str, Any]] = []
-        self._last: tuple[tuple[Trial, ...], Posterior] | None = None
+        # The newest posteriors by number of trials, with those trials.
+        self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """Sobol points first; then fit, maximise, and count what is pending as evaluated at its posterior mean."""
@@ -129,18 +130,21 @@ class BayesianSearcher(Searcher):
         return Suggestion(space.decode(maximum.x[None])[0], index, origin, info={_FITTED: len(history)})
 
     def _fit(self, history: History, rng: Streams) -> Posterior:
-        """The posterior given all trials; with a sequential engine, by way of the fits that were made before."""
-        engine = self._part("engine")
-        known, posterior = self._last if self._last is not None else ((), None)
-        if posterior is not None and known == history.trials:
-            return posterior
-        begun = len(known) if known == history.trials[: len(known)] else 0
-        posterior = posterior if begun and engine.sequential else None
-        steps = [k for k in _earlier_fits(history) if k > begun] if engine.sequential else []
-        for n in [*steps, len(history)]:
-            posterior = self._fit_first(n, history, rng, posterior)
+        """The posterior given all trials; with a sequential engine, by way of the fits that proposals were made from.
+
+        Fits that were made for a look at the posterior alone are no step of that way, or looking would change what is
+        proposed next.
+        """
+        steps = [*(_earlier_fits(history) if self._part("engine").sequential else []), len(history)]
+        fits = {n: fit for n, fit in self._fits.items() if n in steps and fit[0] == history.trials[:n]}
+        begun = max(fits, default=0)
+        posterior = fits[begun][1] if fits else None
+        for n in steps:
+            if n > begun:
+                posterior = self._fit_first(n, history, rng, posterior)
+                fits[n] = history.trials[:n], posterior
         assert posterior is not None
-        self._last = (history.trials, posterior)
+        self._fits = {n: fits[n] for n in sorted(fits)[-2:]}
         return posterior
 
     def _fit_first(self, n: int, history: History, rng: Streams, previous: Posterior | None) -> Posterior:
@@ -225,7 +229,8 @@ def _objective(compiled: CompiledAcquisition, posterior: Posterior, history: His
 
 def _earlier_fits(history: History) -> list[int]:
     """Numbers of trials that this searcher's earlier fits had seen, as its suggestions recorded them."""
-    seen = {t.suggestion.info[_FITTED] for t in history.trials if _FITTED in t.suggestion.info}
+    suggestions = [*(t.suggestion for t in history.trials), *history.pending]
+    seen = {s.info[_FITTED] for s in suggestions if _FITTED in s.info}
     return sorted(n for n in seen if n < len(history))
 
 
