@@ -23,7 +23,13 @@ from bayeshpo.inference.smc import SMC
 pytestmark = needs_references
 
 WEIGHED = {"laplace": Laplace(), "mean_field": ADVI(), "full_rank": ADVI(full_rank=True), "pathfinder": Pathfinder()}
-MCMC = {"sequential": Sequential(), "nuts": NUTS(), "smc": SMC()}
+# The references themselves took small steps: adapt_delta 0.95 to 0.99.
+MCMC = {
+    "sequential": Sequential(),
+    "nuts": NUTS(),
+    "careful_nuts": NUTS(tune=500, target_accept=0.95),
+    "smc": SMC(),
+}
 PROBABILITIES = (0.05, 0.5, 0.95)
 # Some 15 to 65 comparisons a posterior: the largest of so many standard normal numbers stays below this.
 LIMIT = 4.5
@@ -71,7 +77,7 @@ def fit(engine, truth: Reference, seed: int = 1) -> Posterior:
         ("eight_schools", "sequential"),
         ("eight_schools", "smc"),
         pytest.param("eight_schools", "nuts", marks=pytest.mark.slow),
-        pytest.param("gp_pois_regr", "nuts", marks=pytest.mark.slow),
+        pytest.param("gp_pois_regr", "careful_nuts", marks=pytest.mark.slow),
     ],
 )
 def test_samplers_agree_with_the_reference(posterior, name):
@@ -79,6 +85,17 @@ def test_samplers_agree_with_the_reference(posterior, name):
     fitted = fit(MCMC[name], truth)
     assert fitted.report.status == "ok"
     assert largest_z(truth, fitted) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="few sweeps leave the tails of 13 dimensions short, and the checks do not see it"
+)
+@pytest.mark.parametrize("name", ["sequential", "smc"])
+def test_populations_agree_with_the_reference_or_say_that_they_do_not(name):
+    truth = reference("gp_pois_regr")
+    fitted = fit(MCMC[name], truth)
+    assert fitted.report.status != "ok" or largest_z(truth, fitted) < LIMIT
 
 
 @pytest.mark.slow
