@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from bayeshpo.surrogates.symbolic import strict_arithmetic
+
 
 @dataclass
 class CompilationLog:
@@ -25,9 +27,10 @@ COMPILATIONS = CompilationLog()
 
 @contextmanager
 def compiling(what: str) -> Iterator[None]:
-    """Log the block as one compilation."""
+    """Log the block as one compilation, and compile so that results are the same in every process."""
     start = time.perf_counter()
-    yield
+    with strict_arithmetic():
+        yield
     COMPILATIONS.entries.append((what, time.perf_counter() - start))
 
 

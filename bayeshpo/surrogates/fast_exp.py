@@ -19,7 +19,7 @@ _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10, _C11, _C12, _C13 = (
 )
 
 
-@numba_njit(fastmath={"contract"})
+@numba_njit
 def exp_negative(s, count, bits, out):
     """out[j] = exp(-s[j]) for j < count; ``bits`` is an int64 buffer as long as ``out``."""
     powers = bits.view(np.float64)

@@ -6,6 +6,7 @@ here they have no types; shapes are in the docstrings.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pymc
@@ -30,6 +31,15 @@ get_mode: Any = pytensor.compile.mode.get_mode
 Op: Any = pytensor.graph.op.Op
 Tensor = Any
 
-numba_njit: Any = basic.numba_njit
+# Without leave to reorder or fuse floating-point operations: with it, a function gives other last digits when it is
+# compiled anew than when it is loaded from the cache, and a study would not repeat itself.
+numba_njit: Any = partial(basic.numba_njit, fastmath=False)
+
+
+def strict_arithmetic() -> Any:
+    """A context in which PyTensor compiles its own nodes without reordering, for the same reason."""
+    return _pytensor.config.change_flags(numba__fastmath=False)
+
+
 register_compiled: Any = basic.register_funcify_default_op_cache_key
 nan_cholesky: Any = cholesky._cholesky
