@@ -173,7 +173,7 @@ def test_sweeps_leave_the_target_unchanged(target, exact, kernel):
     for _ in range(60):
         Q = exact((4, 20), rng)
         logp = target(Q.reshape(-1, Q.shape[2])).reshape(4, 20)
-        for _ in range(15):
+        for _ in range(8):
             Q, logp, rate = kernel.sweep(Q, logp, target, rng)
             rates.append(rate)
         np.testing.assert_allclose(logp, target(Q.reshape(-1, Q.shape[2])).reshape(4, 20))

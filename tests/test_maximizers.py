@@ -16,7 +16,7 @@ from ConfigSpace import (
 )
 from surrogate_cases import PLANE, density_on, wavy
 
-from bayeshpo.acquisitions.base import compiled_acquisition
+from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.inference.predictive import predictive
@@ -117,8 +117,8 @@ class OnDraws:
         density = density_on(PLANE)
         self.posterior = Sequential().fit(density, wavy(n), rng=np.random.default_rng(0))
         self.compiled = compiled_acquisition(LogExpectedImprovement(), predictive(density))
-        data = self.posterior.data
-        self.state = self.compiled.state(self.posterior.thinned(32), data.X, data.y, data.failed)
+        known = Evidence.of(predictive(density), self.posterior, np.empty((0, 2)), 32)
+        self.state = self.compiled.state(self.posterior.thinned(32), known)
 
     def value(self, Z):
         return self.compiled.value(self.state, Z)

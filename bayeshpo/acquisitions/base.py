@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.acquisitions.feasibility import log_feasibility
+from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive, compile_on_draws
 from bayeshpo.surrogates.symbolic import grad, pt
 
@@ -28,17 +29,48 @@ class Acquisition(ABC):
         mean, variance
             Of the latent function at the candidates (S, m), standardised losses.
         incumbent
-            Lowest posterior mean among the tried configurations, under each draw (S,).
+            Lowest posterior mean among the finished trials, under each draw (S,).
         """
 
 
 @dataclass(frozen=True, eq=False)
 class AcquisitionState:
-    """What an acquisition is evaluated on: conditioned draws, their incumbents (S,), and failed points (k, D)."""
+    """What an acquisition is evaluated on: draws, their incumbents (S,), finished (n, D) and failed points (k, D)."""
 
     draws: ConditionedDraws
     incumbent: np.ndarray
+    finished: np.ndarray
     failed: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of the problem when the next configuration is chosen.
+
+    Attributes
+    ----------
+    X, y
+        Finished trials (n, D) and their standardised losses (n,).
+    failed
+        Failed trials (k, D).
+    believed_X, believed_y
+        Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
+        (m, D), (m,): the draws are conditioned on them too. They are never incumbents.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    failed: np.ndarray
+    believed_X: np.ndarray
+    believed_y: np.ndarray
+
+    @classmethod
+    def of(cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int) -> Evidence:
+        """The trials of a posterior; failed and pending points (p, D) are believed to come out at their mean."""
+        data = posterior.data
+        points = np.concatenate([data.failed, pending])
+        values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
+        return cls(data.X, data.y, data.failed, points, values)
 
 
 class CompiledAcquisition:
@@ -55,11 +87,12 @@ class CompiledAcquisition:
     def __init__(self, acquisition: Acquisition, predictive: Predictive) -> None:
         self.acquisition, self.predictive = acquisition, predictive
 
-    def state(self, Q: np.ndarray, X: np.ndarray, y: np.ndarray, failed: np.ndarray) -> AcquisitionState:
-        """Condition equally weighted draws Q (S, Q) on finished trials X (n, D), y (n,) and failed ones (m, D)."""
-        draws = self.predictive.condition(Q, X, y)
-        incumbent = self.predictive(draws, X)[0].min(axis=1)
-        return AcquisitionState(draws, incumbent, np.ascontiguousarray(failed))
+    def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
+        """Condition equally weighted draws Q (S, Q) on what is known."""
+        X = np.concatenate([evidence.X, evidence.believed_X])
+        draws = self.predictive.condition(Q, X, np.concatenate([evidence.y, evidence.believed_y]))
+        incumbent = self.predictive(draws, evidence.X)[0].min(axis=1)
+        return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (evidence.X, evidence.failed)))
 
     def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at candidates Z (m, D)."""
@@ -73,18 +106,17 @@ class CompiledAcquisition:
     def value_and_gradient(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) and its gradient (m, D) at candidates Z (m, D)."""
         value, gradient = self._gradient(
-            *state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent, state.failed
+            *state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent, state.finished, state.failed
         )
         return value, gradient
 
-    def over_all_draws(
-        self, Q: np.ndarray, X: np.ndarray, y: np.ndarray, failed: np.ndarray, Z: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
 
-        The error is of the log of the mean utility, by the delta method, for independent draws.
+        The error is of the log of the mean utility, by the delta method, for independent draws; too small where one
+        draw alone has all of the utility.
         """
-        states = [self.state(Q[i : i + CHUNK], X, y, failed) for i in range(0, len(Q), CHUNK)]
+        states = [self.state(Q[i : i + CHUNK], evidence) for i in range(0, len(Q), CHUNK)]
         utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
         value = _log_mean_exp(utilities)
         relative = np.exp(utilities - value)
@@ -94,7 +126,7 @@ class CompiledAcquisition:
     def _feasibility(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         if len(state.failed) == 0:
             return np.zeros(len(Z))
-        return log_feasibility(np, Z, state.draws.X, state.failed)
+        return log_feasibility(np, Z, state.finished, state.failed)
 
     @cached_property
     def _symbolic(self) -> tuple[list[Any], Any, Any]:
@@ -111,15 +143,15 @@ class CompiledAcquisition:
     @cached_property
     def _gradient(self) -> Any:
         variables, inputs, utilities = self._symbolic
-        failed = pt.dmatrix("failed")
+        finished, failed = pt.dmatrix("finished"), pt.dmatrix("failed")
         shift = pt.max(utilities, axis=0)
         value = pt.log(pt.mean(pt.exp(utilities - shift), axis=0)) + shift
-        value = value + log_feasibility(pt, inputs.Z, inputs.X, failed)
+        value = value + log_feasibility(pt, inputs.Z, finished, failed)
         gradient = grad(pt.sum(value), inputs.Z)
         D = self.predictive.density.columns.dimension
         return compile_on_draws(
-            self.predictive, "gradient of the acquisition", [*variables, failed], [value, gradient],
-            [np.zeros(2), np.zeros((0, D))],
+            self.predictive, "gradient of the acquisition", [*variables, finished, failed],
+            [value, gradient], [np.zeros(2), np.zeros((1, D)), np.zeros((0, D))],
         )  # fmt: skip
 
 

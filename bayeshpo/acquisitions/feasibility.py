@@ -1,15 +1,16 @@
 """Probability that a configuration finishes, from the trials that failed.
 
 A correlated Beta process (Goetschalckx, Poupart and Hoey 2011): each trial is a Bernoulli observation whose weight
-falls with its distance, on top of a Beta(4, 1) prior that expects success: P(x) = (4 + sum_ok w) / (5 + sum_all w),
-w = exp(-|x - x_i|^2 / (2 l^2)), l = 0.15 sqrt(D). Without failures nothing is known against any place: P = 1.
+falls with its distance, on top of a prior that expects success but counts as one trial only, Beta(0.8, 0.2):
+P(x) = (0.8 + sum_ok w) / (1 + sum_all w), w = exp(-|x - x_i|^2 / (2 l^2)), l = 0.15 sqrt(D). Without failures nothing
+is known against any place: P = 1.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-PRIOR_SUCCESSES, PRIOR_FAILURES = 4.0, 1.0
+PRIOR_SUCCESSES, PRIOR_FAILURES = 0.8, 0.2
 _LENGTHSCALE = 0.15
 
 

@@ -18,7 +18,7 @@ from bayeshpo.searchers.initial import sobol_points
 from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import AcquisitionState, CompiledAcquisition
+    from bayeshpo.acquisitions.base import AcquisitionState, CompiledAcquisition, Evidence
     from bayeshpo.inference.posterior import Posterior
 
 # Draws that the inner search sees, and draws that the last choice, predictions and recommendations see.
@@ -66,7 +66,7 @@ class BayesianSearcher(Searcher):
         self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
-        """Sobol points first; then fit, maximise, and count what is pending as evaluated at its posterior mean."""
+        """Sobol points first; then fit and maximise, as if what is pending or failed had come out at its mean."""
         self._rows = []
         suggestions: list[Suggestion] = []
         with one_blas_thread():
@@ -101,7 +101,8 @@ class BayesianSearcher(Searcher):
             recommended = self.recommend(history, rng)
             assert recommended is not None
             centre = history.space.encode([recommended.configuration])[0]
-            tree["slice"] = slices(self._compiled(posterior), posterior, history, centre)
+            evidence = self._evidence(posterior, history)
+            tree["slice"] = slices(self._compiled(posterior), posterior, evidence, history, centre)
         return tree
 
     def _next(self, history: History, rng: Streams) -> Suggestion:
@@ -161,8 +162,14 @@ class BayesianSearcher(Searcher):
         best = history.X[order[: min(5, int(history.finished.sum()))]]
         if posterior.report.status == "failed":
             return self.maximizer(_Flat(), space, taken, best, rng)
-        objective = _objective(self._compiled(posterior), posterior, history)
-        return self.maximizer(objective, space, taken, best, rng)
+        compiled, evidence = self._compiled(posterior), self._evidence(posterior, history)
+        state = compiled.state(posterior.thinned(SEARCH_DRAWS), evidence)
+        return self.maximizer(_OverDraws(compiled, state, posterior, evidence), space, taken, best, rng)
+
+    def _evidence(self, posterior: Posterior, history: History) -> Evidence:
+        from bayeshpo.acquisitions.base import Evidence
+
+        return Evidence.of(self._predictive(posterior), posterior, _pending_points(history), CHOICE_DRAWS)
 
     def _compiled(self, posterior: Posterior) -> CompiledAcquisition:
         from bayeshpo.acquisitions.base import compiled_acquisition
@@ -188,8 +195,7 @@ class _OverDraws:
     compiled: CompiledAcquisition
     state: AcquisitionState
     posterior: Posterior
-    X: np.ndarray
-    y: np.ndarray
+    evidence: Evidence
 
     def value(self, Z: np.ndarray) -> np.ndarray:
         return self.compiled.value(self.state, Z)
@@ -199,7 +205,7 @@ class _OverDraws:
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Q = self.posterior.thinned(CHOICE_DRAWS)
-        return self.compiled.over_all_draws(Q, self.X, self.y, self.state.failed, Z)
+        return self.compiled.over_all_draws(Q, self.evidence, Z)
 
 
 class _Flat:
@@ -215,18 +221,6 @@ class _Flat:
         return np.zeros(len(Z)), np.zeros(len(Z))
 
 
-def _objective(compiled: CompiledAcquisition, posterior: Posterior, history: History) -> _OverDraws:
-    """The acquisition given the data, and given pending suggestions as if they had come out at their mean."""
-    data = posterior.data
-    X, y = data.X, data.y
-    if history.pending:
-        waiting = history.space.encode(s.configuration for s in history.pending)
-        believed = compiled.predictive.at(posterior, waiting, CHOICE_DRAWS)[0].mean(axis=0)
-        X, y = np.concatenate([X, waiting]), np.concatenate([y, believed])
-    state = compiled.state(posterior.thinned(SEARCH_DRAWS), X, y, data.failed)
-    return _OverDraws(compiled, state, posterior, X, y)
-
-
 def _earlier_fits(history: History) -> list[int]:
     """Numbers of trials that this searcher's earlier fits had seen, as its suggestions recorded them."""
     suggestions = [*(t.suggestion for t in history.trials), *history.pending]
@@ -236,5 +230,9 @@ def _earlier_fits(history: History) -> list[int]:
 
 def _points(history: History) -> np.ndarray:
     """Tried and pending points (n, D)."""
-    waiting = history.space.encode(s.configuration for s in history.pending)
-    return np.concatenate([history.X.reshape(-1, history.space.dimension), waiting])
+    return np.concatenate([history.X.reshape(-1, history.space.dimension), _pending_points(history)])
+
+
+def _pending_points(history: History) -> np.ndarray:
+    """Pending points (n, D)."""
+    return history.space.encode(s.configuration for s in history.pending)

@@ -10,14 +10,16 @@ import xarray as xr
 from bayeshpo.trial import History
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import CompiledAcquisition
+    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
     from bayeshpo.inference.posterior import Posterior
 
 POSITIONS = 101
 DRAWS = 32
 
 
-def slices(compiled: CompiledAcquisition, posterior: Posterior, history: History, centre: np.ndarray) -> xr.Dataset:
+def slices(
+    compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence, history: History, centre: np.ndarray
+) -> xr.Dataset:
     """Latent function and acquisition along each coordinate in turn, the others held at ``centre`` (D,).
 
     Returns
@@ -34,7 +36,7 @@ def slices(compiled: CompiledAcquisition, posterior: Posterior, history: History
         Z[j, :, j] = position
     Z = space.snap(Z.reshape(-1, space.dimension))
     mean, variance = compiled.predictive.at(posterior, Z, 256)
-    state = compiled.state(posterior.thinned(64), data.X, data.y, data.failed)
+    state = compiled.state(posterior.thinned(64), evidence)
     shape = (space.dimension, POSITIONS)
     chosen = np.linspace(0, len(mean), DRAWS, endpoint=False).astype(int)
     total = variance.mean(axis=0) + mean.var(axis=0)
