@@ -97,10 +97,6 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
     )
 
 
-def _count(statistics: Mapping[str, np.ndarray], name: str) -> int | None:
-    return int(statistics[name].sum()) if name in statistics else None
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
