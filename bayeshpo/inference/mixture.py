@@ -96,26 +96,36 @@ class StudentMixture:
 def sweep(
     Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Offer every draw one proposal, half of each island at a time; returns draws, densities, acceptance.
+    """Offer every draw one proposal, half of each island at a time; returns draws, densities and reach.
 
-    Parameters and results are as in `differential_evolution.sweep`.
+    Parameters are as in `differential_evolution.sweep`. The reach is the effective share of the proposals as importance
+    draws from the target: 1 for a perfect proposal, near 0 where there are parts of the target that it hardly ever
+    offers.
     """
     Q, logp = Q.copy(), logp.copy()
     islands, draws, size = Q.shape
     order = rng.permutation(draws)
     halves = order[: draws // 2], order[draws // 2 :]
-    accepted = 0
+    reach = 0.0
     for moving, resting in (halves, halves[::-1]):
         mixture = _learned(Q[:, resting].reshape(-1, size), rng)
         current = Q[:, moving].reshape(-1, size)
         proposal = mixture.sample(len(current), rng)
         value = target(proposal)
-        ratio = value - logp[:, moving].ravel() + mixture.log_density(current) - mixture.log_density(proposal)
+        log_weight = value - mixture.log_density(proposal)
+        ratio = log_weight - (logp[:, moving].ravel() - mixture.log_density(current))
         take = np.log(rng.random(len(current))) < ratio
         Q[:, moving] = np.where(take[:, None], proposal, current).reshape(islands, -1, size)
         logp[:, moving] = np.where(take, value, logp[:, moving].ravel()).reshape(islands, -1)
-        accepted += int(take.sum())
-    return Q, logp, accepted / (islands * draws)
+        reach += _effective_share(log_weight) / 2.0
+    return Q, logp, reach
+
+
+def _effective_share(log_weights: np.ndarray) -> float:
+    if not np.isfinite(log_weights).any():
+        return 0.0
+    weights = np.exp(log_weights - log_weights.max())
+    return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
 
 
 def _learned(X: np.ndarray, rng: np.random.Generator) -> StudentMixture:

@@ -17,6 +17,11 @@ from bayeshpo.inference.differential_evolution import Target
 
 # How often to look whether the draws have forgotten their start.
 _CHECK_EVERY = 2
+# Proposals that reach a share of the target are offered this many times its inverse: rank correlations do not see a
+# tail that no draw has visited.
+_OFFERS = 2.0
+# Where they reach less, posteriors with such tails came out too narrow, whatever the other checks said.
+_LEAST_REACH = 0.08
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,11 @@ class Moved:
     sweeps
         Updates of every draw by each kernel.
     acceptance
-        Share of the mixture's proposals accepted.
+        Share of the proposals by differences accepted.
     memory
         Largest rank correlation of a hyperparameter with its value before the moves.
+    reach
+        Effective share of the mixture's proposals, as `mixture.sweep` defines it.
     """
 
     Q: np.ndarray
@@ -40,6 +47,12 @@ class Moved:
     sweeps: int
     acceptance: float
     memory: float
+    reach: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the proposals reach so much of the target that the other checks can be believed."""
+        return self.reach >= _LEAST_REACH
 
 
 def move(
@@ -56,18 +69,17 @@ def move(
     rng
         Source of proposals.
     least, most, memory
-        Bounds on the sweeps, and the rank correlation at which to stop.
+        Bounds on the sweeps, and the rank correlation at which to stop once the proposals have reached everything.
     """
     start = _ranks(Q)
-    accepted, remembered, done = 0.0, 1.0, 0
-    while done < most and (done < least or remembered > memory):
-        Q, logp, rate = mixture.sweep(Q, logp, target, rng)
-        Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
-        accepted += rate
-        done += 1
+    accepted, reached, remembered, done = 0.0, 0.0, 1.0, 0
+    while done < most and (done < least or remembered > memory or reached < _OFFERS):
+        Q, logp, reach = mixture.sweep(Q, logp, target, rng)
+        Q, logp, rate = differential_evolution.sweep(Q, logp, target, rng)
+        accepted, reached, done = accepted + rate, reached + reach, done + 1
         if done % _CHECK_EVERY == 0 and done >= least:
             remembered = _largest_correlation(start, _ranks(Q))
-    return Moved(Q, logp, done, accepted / max(done, 1), remembered)
+    return Moved(Q, logp, done, accepted / max(done, 1), remembered, reached / max(done, 1))
 
 
 def _ranks(Q: np.ndarray) -> np.ndarray:

@@ -30,7 +30,10 @@ _BRIDGE_SWEEPS = 2
 
 @dataclass(frozen=True)
 class Sequential(Engine):
-    """Population of draws in independent islands: reweighted, or resampled and moved, from trial to trial.
+    """Population of draws in islands: reweighted, or resampled and moved, from trial to trial.
+
+    The islands share what the mixture of `mixture.py` learns, so R-hat between them cannot see a part of the posterior
+    that all of them missed; what the mixture's proposals do not reach is looked for apart (status "not_converged").
 
     Parameters
     ----------
@@ -126,6 +129,9 @@ class Sequential(Engine):
             return Posterior(step.density, step.data, Q, failed)
         moved = move(Q, logp, step.target(1.0), rng, least=4, most=most, memory=self.memory)
         report = with_convergence(report, moved.Q, {})
+        if report.status == "ok" and not moved.reached:
+            reason = f"proposals reach {moved.reach:.0%} of the posterior: its tails cannot be trusted; compare nuts"
+            report = replace(report, status="not_converged", reason=reason)
         return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved))
 
 
