@@ -18,10 +18,6 @@ class SpaceExhausted(BayeshpoError):
     """Every legal configuration of a finite space has been tried."""
 
 
-class StudyInterrupted(BayeshpoError):
-    """The study stopped early; its finished trials are kept."""
-
-
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     """One line that says which name is unknown and what would be right."""
     names = sorted(valid)

@@ -76,11 +76,6 @@ class LogDensity:
         gradient, (X, y) = self._gradient, _contiguous(X, y)
         return lambda q: gradient(q, X, y)
 
-    @property
-    def log_jacobian(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-        """Log volume change from q (Q,) to the constrained parameters, and its gradient (Q,), as a function of q."""
-        return self._log_jacobian
-
     def prepare(self) -> None:
         """Compile the log density now, if it is not compiled yet."""
         _ = self._population
@@ -143,7 +138,8 @@ class LogDensity:
         return gradient
 
     @cached_property
-    def _log_jacobian(self) -> Any:
+    def log_jacobian(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """Log volume change from q (Q,) to the constrained parameters, and its gradient (Q,), as a function of q."""
         model: Any = self.pymc_model
         free = model.free_RVs
         volume = model.logp(vars=free, jacobian=True) - model.logp(vars=free, jacobian=False)
