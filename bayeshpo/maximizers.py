@@ -17,7 +17,11 @@ _FLAT = 1e-9
 
 
 class Objective(Protocol):
-    """What is maximised: quick on few draws for the search, careful on all draws for the last choice."""
+    """What is maximised: on ever more draws from the first look to the last choice."""
+
+    def rough(self, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) at points (m, D), good enough to sort out the poor ones."""
+        ...
 
     def value(self, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at points (m, D)."""
@@ -54,16 +58,18 @@ class Maximum:
 
 @dataclass(frozen=True)
 class Maximizer:
-    """Score many candidates at once, refine the best from several places, and choose on all draws.
+    """Score many candidates roughly, the better ones again, refine from several places, and choose on all draws.
 
     Continuous coordinates move by L-BFGS-B, all starts in one batch; discrete ones by steepest ascent over their
     neighbours, in turn with the continuous ones. A small finite space is searched exhaustively. The result is never
-    worse than the best candidate.
+    worse than the best candidate that was scored twice.
 
     Parameters
     ----------
     candidates
         Number of random points scored, half as many again around the best trials.
+    kept
+        Number of them that are scored again.
     starts
         Number of candidates refined.
     exhaustive
@@ -73,6 +79,7 @@ class Maximizer:
     """
 
     candidates: int = 512
+    kept: int = 128
     starts: int = 5
     exhaustive: int = 2048
     rounds: int = 4
@@ -114,6 +121,7 @@ class Maximizer:
             pool = free(np.concatenate([space.sample(self.candidates, rng), self._around(best, space, rng)]))
             if len(pool) == 0:
                 raise SpaceExhausted(f"no untried configuration among {self.candidates} random ones")
+            pool = pool[_best_few(objective.rough(pool), self.kept)]
             scores = objective.value(pool)
             starts = pool[_apart(pool, scores, self.starts)]
             refined = np.concatenate([starts, free(self._refine(objective, space, starts, free))])

@@ -16,6 +16,8 @@ class Entry:
 
     target: str
     summary: str
+    # Whether it cannot work on every space, so that it must be asked before anything runs.
+    restricted: bool = False
 
     def load(self) -> Any:
         """Import the class or function."""
@@ -53,6 +55,12 @@ SEARCHERS = {
 
 SURROGATES = {
     "gp": Entry("bayeshpo.surrogates.gp:GaussianProcess", "Matern-5/2 ARD Gaussian process"),
+    "sparse": Entry("bayeshpo.surrogates.sparse:SparseGaussianProcess", "the same on inducing points, for many trials"),
+    "hsgp": Entry(
+        "bayeshpo.surrogates.hsgp:HilbertSpaceGaussianProcess",
+        "the same on basis functions, for D <= 3",
+        restricted=True,
+    ),
 }
 
 ACQUISITIONS = {

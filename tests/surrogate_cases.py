@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import stats
 
@@ -36,6 +38,11 @@ def training_data(X, y, failed=None) -> TrainingData:
     location, scale = (y.mean(), y.std()) if len(y) > 1 else (0.0, 1.0)
     failed = np.empty((0, X.shape[1])) if failed is None else failed
     return TrainingData(X, (y - location) / scale, location, scale, failed)
+
+
+def first(data: TrainingData, n: int) -> TrainingData:
+    """The first n trials, standardised as all of them are."""
+    return replace(data, X=data.X[:n], y=data.y[:n])
 
 
 def wavy(n: int, seed: int = 0, noise: float = 0.1) -> TrainingData:

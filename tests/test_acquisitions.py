@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -113,8 +115,7 @@ def test_finite_where_expected_improvement_underflows():
 
 def evidence(posterior, failed=NONE_FAILED):
     """The trials of a posterior and failed ones, which are believed to be as low as nothing else."""
-    data = posterior.data
-    return Evidence(data.X, data.y, failed, failed, np.full(len(failed), -3.0))
+    return Evidence(replace(posterior.data, failed=failed), failed, np.full(len(failed), -3.0))
 
 
 def states(compiled, posterior, failed=NONE_FAILED, n=64):
@@ -130,12 +131,18 @@ def test_value_is_the_log_of_the_mean_utility(compiled, posterior, Z):
 
 def test_utilities_are_expected_improvements_of_the_predictive(compiled, posterior, Z):
     data, p = posterior.data, predictive(density_on(PLANE))
-    conditioned = p.condition(posterior.thinned(64), data.X, data.y)
+    conditioned = p.condition(posterior.thinned(64), data)
     (mean, variance), incumbent = p(conditioned, Z), p(conditioned, data.X)[0].min(axis=1)
     s = np.sqrt(variance)
     exact = np.vectorize(exact_log_h)((incumbent[:, None] - mean) / s)
     utilities = compiled.log_utilities(states(compiled, posterior), Z)
     np.testing.assert_allclose(utilities, np.log(s) + exact, rtol=1e-8, atol=1e-8)
+
+
+def test_fitted_values_are_the_predictive_at_the_training_points(posterior):
+    p = predictive(density_on(PLANE))
+    conditioned = p.condition(posterior.thinned(64), posterior.data)
+    np.testing.assert_allclose(conditioned.fitted, p(conditioned, posterior.data.X)[0], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("failed", [NONE_FAILED, FAILED], ids=["none failed", "some failed"])
@@ -167,7 +174,8 @@ def test_draws_counted_twice_change_nothing(compiled, posterior, Z):
 def test_order_of_trials_and_of_candidates_does_not_matter(compiled, posterior, Z):
     data, order = posterior.data, np.random.default_rng(0).permutation(12)
     first = states(compiled, posterior, FAILED)
-    known = Evidence(data.X[order], data.y[order], FAILED[::-1], FAILED[::-1], np.full(2, -3.0))
+    data = replace(data, X=data.X[order], y=data.y[order], failed=FAILED[::-1])
+    known = Evidence(data, FAILED[::-1], np.full(2, -3.0))
     second = compiled.state(posterior.thinned(64), known)
     value = compiled.value(first, Z)
     np.testing.assert_allclose(value, compiled.value(second, Z), rtol=1e-7, atol=1e-7)
@@ -182,7 +190,7 @@ def test_a_trial_again_is_worth_less_than_a_new_place(compiled, posterior):
 
 def test_what_is_believed_is_known_but_no_incumbent(compiled, posterior):
     # Beside a failed or pending point little can be learnt; what it was believed to be is nothing to beat.
-    data, Q = posterior.data, posterior.thinned(64)
+    Q = posterior.thinned(64)
     p = compiled.predictive
     plain = compiled.state(Q, evidence(posterior))
     pending = np.array([[0.21, 0.79], [0.6, 0.9]])
@@ -192,7 +200,7 @@ def test_what_is_believed_is_known_but_no_incumbent(compiled, posterior):
     state = compiled.state(Q, known)
     assert (p(state.draws, pending)[1] < p(plain.draws, pending)[1]).all()
     assert (compiled.value(state, pending) < compiled.value(plain, pending) - 1.0).all()
-    low = Evidence(data.X, data.y, NONE_FAILED, pending, np.full(2, -50.0))
+    low = Evidence(posterior.data, pending, np.full(2, -50.0))
     assert (p(compiled.state(Q, low).draws, pending)[0].min(axis=1) < compiled.state(Q, low).incumbent).all()
 
 

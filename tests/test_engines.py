@@ -325,5 +325,5 @@ def test_first_call_on_two_cores_compiles_once(monkeypatch):
     monkeypatch.setenv("BAYESHPO_CORES", "2")
     density = LogDensity(Square(), Columns(("x",), ()))
     before = len(COMPILATIONS.entries)
-    density.batch(np.zeros((20_000, 1)), np.zeros((2, 1)), np.ones(2))
+    density.batch(np.zeros((20_000, 1)), bare_data(np.zeros((2, 1)), np.ones(2)))
     assert len(COMPILATIONS.entries) == before + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pymc as pm
@@ -14,6 +16,7 @@ from surrogate_cases import (
     NOISE,
     PLANE,
     density_on,
+    first,
     history_of,
     lognormal_law,
     matern52,
@@ -206,11 +209,10 @@ def test_lengthscales_grow_with_the_dimension(dimension):
 
 @pytest.mark.parametrize("n", [0, 1, 12])
 def test_density_is_the_model_written_out_with_jacobians(n):
-    density, data = density_on(PLANE), wavy(12)
-    X, y = data.X[:n], data.y[:n]
+    density, data = density_on(PLANE), first(wavy(12), n)
     Q = density.prior_draws(30, np.random.default_rng(n))
-    expected = [written_out(q, X, y) for q in Q]
-    np.testing.assert_allclose(density.batch(Q, X, y), expected, rtol=1e-8)
+    expected = [written_out(q, data.X, data.y) for q in Q]
+    np.testing.assert_allclose(density.batch(Q, data), expected, rtol=1e-8)
 
 
 def test_density_is_pymcs_own():
@@ -219,17 +221,16 @@ def test_density_is_pymcs_own():
     logp = model.compile_logp(mode="FAST_COMPILE")
     for q in density.prior_draws(5, np.random.default_rng(2)):
         point = {b.value_name: q[b.start : b.stop].reshape(b.shape) for b in density.blocks}
-        np.testing.assert_allclose(density.batch(q[None], data.X, data.y)[0], logp(point), rtol=1e-10)
+        np.testing.assert_allclose(density.batch(q[None], data)[0], logp(point), rtol=1e-10)
 
 
 @pytest.mark.parametrize("n", [0, 1, 12])
 def test_density_gradient(n):
-    density, data = density_on(PLANE), wavy(12)
-    X, y = data.X[:n], data.y[:n]
-    f = density.value_and_gradient(X, y)
+    density, data = density_on(PLANE), first(wavy(12), n)
+    f = density.value_and_gradient(data)
     for q in density.prior_draws(8, np.random.default_rng(4)):
         value, slope = f(q)
-        np.testing.assert_allclose(value, density.batch(q[None], X, y)[0], rtol=1e-10)
+        np.testing.assert_allclose(value, density.batch(q[None], data)[0], rtol=1e-10)
         differences = central_differences(lambda p: f(p)[0], q, 1e-5)
         np.testing.assert_allclose(slope, differences, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(slope).max()))
 
@@ -237,22 +238,20 @@ def test_density_gradient(n):
 def test_density_does_not_depend_on_the_order_of_trials():
     density, data = density_on(PLANE), wavy(15)
     Q, order = density.prior_draws(20, np.random.default_rng(1)), np.random.default_rng(2).permutation(15)
-    np.testing.assert_allclose(
-        density.batch(Q, data.X, data.y), density.batch(Q, data.X[order], data.y[order]), rtol=1e-8
-    )
+    shuffled = replace(data, X=data.X[order], y=data.y[order])
+    np.testing.assert_allclose(density.batch(Q, data), density.batch(Q, shuffled), rtol=1e-8)
 
 
 @pytest.mark.parametrize("n", [1, 2, 15])
 def test_conditional_is_the_textbooks(n):
-    density, data = density_on(PLANE), wavy(15)
-    X, y = data.X[:n], data.y[:n]
+    density, data = density_on(PLANE), first(wavy(15), n)
     rng = np.random.default_rng(n)
-    Q, Z = density.prior_draws(10, rng), np.concatenate([rng.random((6, 2)), X[:1]])
+    Q, Z = density.prior_draws(10, rng), np.concatenate([rng.random((6, 2)), data.X[:1]])
     p = predictive(density)
-    mean, variance = p(p.condition(Q, X, y), Z)
+    mean, variance = p(p.condition(Q, data), Z)
     values = density.constrain(Q)
     for s in range(10):
-        expected = textbook_conditional(X, y, Z, **{k: v[s] for k, v in values.items()})
+        expected = textbook_conditional(data.X, data.y, Z, **{k: v[s] for k, v in values.items()})
         # Variances are differences of amplitude^2, through a matrix of condition number up to n amplitude^2 / NUGGET.
         scale = values["amplitude"][s] ** 2
         np.testing.assert_allclose(mean[s], expected[0], rtol=1e-6, atol=1e-7)
@@ -264,7 +263,7 @@ def test_predictive_reverts_to_the_prior_far_from_data():
     values = {"mean": 0.7, "amplitude": 1.5, "lengthscale": [1e-3, 1e-3], "noise": 0.1}
     Q = density.unconstrain({k: np.array([v]) for k, v in values.items()})
     p = predictive(density)
-    mean, variance = p(p.condition(Q, data.X, data.y), np.array([[0.5, 2.0]]))
+    mean, variance = p(p.condition(Q, data), np.array([[0.5, 2.0]]))
     np.testing.assert_allclose((mean.item(), variance.item()), (0.7, 1.5**2), rtol=1e-12)
 
 

@@ -17,13 +17,14 @@ LINE = Columns(("x",), ())
 
 
 class Toy(Surrogate):
-    """A surrogate for the tests of engines alone: it predicts nothing."""
+    """A surrogate for the tests of engines: it predicts a bowl at the level of its first parameter."""
 
-    def condition(self, columns, p, X, y):
-        raise NotImplementedError
+    def condition(self, columns, p, data):
+        return {"level": next(iter(p.values())).sum()}
 
-    def predict(self, columns, p, state, X, Z):
-        raise NotImplementedError
+    def predict(self, columns, p, state, data, Z):
+        mean = state["level"] + pt.sqr(Z - 0.3).sum(axis=1)
+        return mean, pt.ones_like(mean)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,22 @@ class Funnel(Toy):
             pm.Data("y", y)
             v = pm.Normal("v", 0.0, 3.0)
             pm.Normal("x", 0.0, pm.math.exp(v / 2.0), shape=4)
+        return model
+
+
+@dataclass(frozen=True)
+class NoGradient(Toy):
+    """mean ~ N(0, 2), y ~ N(mean, sd), with a finite density whose gradient is NaN everywhere once there are data."""
+
+    sd: float = 1.0
+    name = "no_gradient"
+
+    def model(self, columns, X, y):
+        model = Level(self.sd).model(columns, X, y)
+        with model:
+            # sqrt(0 m^2) has the slope 0 x infinity; the zero is one that no rewriting sees.
+            zero = pt.maximum(0.0, -pt.abs(model["y"]).sum())
+            pm.Potential("nothing", pt.sqrt(zero * pt.sqr(model["mean"])))
         return model
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from bayeshpo.acquisitions.feasibility import log_feasibility
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive, compile_on_draws
+from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import grad, pt
 
 
@@ -42,6 +44,10 @@ class AcquisitionState:
     finished: np.ndarray
     failed: np.ndarray
 
+    def every(self, step: int) -> AcquisitionState:
+        """With each so manieth draw only."""
+        return replace(self, draws=self.draws.every(step), incumbent=np.ascontiguousarray(self.incumbent[::step]))
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -49,18 +55,14 @@ class Evidence:
 
     Attributes
     ----------
-    X, y
-        Finished trials (n, D) and their standardised losses (n,).
-    failed
-        Failed trials (k, D).
+    data
+        Finished trials with their standardised losses, and failed ones.
     believed_X, believed_y
         Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
         (m, D), (m,): the draws are conditioned on them too. They are never incumbents.
     """
 
-    X: np.ndarray
-    y: np.ndarray
-    failed: np.ndarray
+    data: TrainingData
     believed_X: np.ndarray
     believed_y: np.ndarray
 
@@ -70,7 +72,7 @@ class Evidence:
         data = posterior.data
         points = np.concatenate([data.failed, pending])
         values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
-        return cls(data.X, data.y, data.failed, points, values)
+        return cls(data, points, values)
 
 
 class CompiledAcquisition:
@@ -89,10 +91,18 @@ class CompiledAcquisition:
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
-        X = np.concatenate([evidence.X, evidence.believed_X])
-        draws = self.predictive.condition(Q, X, np.concatenate([evidence.y, evidence.believed_y]))
-        incumbent = self.predictive(draws, evidence.X)[0].min(axis=1)
-        return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (evidence.X, evidence.failed)))
+        data = evidence.data
+        draws = self.predictive.condition(Q, data.extended(evidence.believed_X, evidence.believed_y))
+        incumbent = draws.fitted[:, : len(data.y)].min(axis=1)
+        return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (data.X, data.failed)))
+
+    def prepare(self) -> Iterator[None]:
+        """Compile now what is not compiled yet, a function a step."""
+        yield self.predictive.prepare()
+        _ = self._utilities
+        yield
+        _ = self._gradient
+        yield
 
     def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at candidates Z (m, D)."""
@@ -113,14 +123,17 @@ class CompiledAcquisition:
     def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
 
-        The error is of the log of the mean utility, by the delta method, for independent draws; too small where one
-        draw alone has all of the utility.
+        The error is of the log of the mean utility, by the delta method, for draws that are independent but for copies;
+        too small where one draw alone has all of the utility.
         """
+        # A posterior of weighted draws shows the heavy ones several times.
+        Q, copies = np.unique(Q, axis=0, return_counts=True)
+        share = (copies / copies.sum())[:, None]
         states = [self.state(Q[i : i + CHUNK], evidence) for i in range(0, len(Q), CHUNK)]
         utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
-        value = _log_mean_exp(utilities)
-        relative = np.exp(utilities - value)
-        error = relative.std(axis=0) / np.sqrt(len(Q))
+        shift = utilities.max(axis=0)
+        value = shift + np.log((share * np.exp(utilities - shift)).sum(axis=0))
+        error = np.sqrt((share**2 * (np.exp(utilities - value) - 1.0) ** 2).sum(axis=0))
         return value + self._feasibility(states[0], Z), error
 
     def _feasibility(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:

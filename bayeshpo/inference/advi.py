@@ -73,7 +73,7 @@ class ADVI(Engine):
         """Draws from the Gaussian, weighed and audited; "failed" if no start has a finite density."""
         watch = Stopwatch()
         report = InferenceReport(self.name, "sampled", len(data.y))
-        target = density.value_and_gradient(data.X, data.y)
+        target = density.value_and_gradient(data)
         starts = starting_points(density, data, _STARTS, rng)
         begun = laplace_approximation(target, starts)
         if begun is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
@@ -123,14 +123,19 @@ def audited(
         Why the status cannot be "ok" whatever the weights say.
     """
     chains, draws, size = Q.shape
-    logp = density.batch(Q.reshape(-1, size), data.X, data.y)
-    importance = pareto_smoothed(logp - log_approximation.ravel())
+    logp = density.batch(Q.reshape(-1, size), data)
+    ratios = logp - log_approximation.ravel()
+    importance = pareto_smoothed(ratios)
     report = replace(report, chains=chains, draws=draws, **watch.seconds())
     statistics = {"lp": logp.reshape(chains, draws)}
     if importance is None:
         failed = replace(report, status="failed", reason="no draw has a finite log density")
         return Posterior(density, data, Q, failed, None, statistics)
     weights = importance.log_weights.reshape(chains, draws)
+    if importance.reliable:
+        # The mean weight, in units of the loss.
+        evidence = float(np.asarray(logsumexp(ratios))) - np.log(len(ratios)) - len(data.y) * np.log(data.scale)
+        report = replace(report, evidence_increment=evidence)
     return Posterior(density, data, Q, _judged(report, importance, doubt), weights, statistics)
 
 

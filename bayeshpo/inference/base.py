@@ -18,6 +18,10 @@ class Engine(ABC):
     # Whether a fit depends on the fits before it, so that a study taken up again has to repeat them.
     sequential: bool = False
 
+    def prepare(self, density: LogDensity) -> None:
+        """Compile now what the fits of most engines begin with."""
+        density.prepare()
+
     @abstractmethod
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None

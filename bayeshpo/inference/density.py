@@ -16,12 +16,15 @@ import pymc
 from pymc.pytensorf import join_nonshared_inputs
 
 from bayeshpo.inference.compilation import compiling
+from bayeshpo.inference.refreshment import Marginals
 from bayeshpo.parallel import available_cores
-from bayeshpo.surrogates.base import Columns, Surrogate
+from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
 from bayeshpo.surrogates.symbolic import Mode, clone_replace, function, get_mode, grad, pm, pt, vectorize_graph
 
 # Below this many matrix entries a second thread costs more than it saves.
 _WORTH_A_THREAD = 50_000
+# Draws that tell what the prior's marginals are like.
+_PRIOR_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class LogDensity:
     ----------
     surrogate, columns
         The model and the columns of the space that it is built for.
+
+    Attributes
+    ----------
+    no_data, example
+        No trials, and one in the cube's corner, as the surrogate prepares them.
     """
 
     def __init__(self, surrogate: Surrogate, columns: Columns) -> None:
@@ -56,25 +64,26 @@ class LogDensity:
         self.blocks = _layout(self.pymc_model)
         self.dimension = self.blocks[-1].stop
         self.pool = ThreadPoolExecutor(available_cores())
-        self._no_data = (np.zeros((1, D)), np.zeros(1))
+        self.no_data = surrogate.prepared(columns, TrainingData.none(D))
+        self.example = surrogate.prepared(columns, self.no_data.extended(np.zeros((1, D)), np.zeros(1)))
 
-    def batch(self, Q: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Log densities (S,) of a population Q (S, Q): one compiled call a core."""
-        Q, X, y = _contiguous(Q, X, y)
+    def batch(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
+        """Log densities (S,) of a population Q (S, Q) given the data: one compiled call a core."""
+        Q, arrays = np.ascontiguousarray(Q, dtype=np.float64), self._arrays(data)
         population, out = self._population, np.empty(len(Q))
-        parts = available_cores() if len(Q) * len(y) ** 2 > _WORTH_A_THREAD else 1
+        parts = available_cores() if len(Q) * len(data.y) ** 2 > _WORTH_A_THREAD else 1
         edges = np.linspace(0, len(Q), parts + 1).astype(int)
-        jobs = [(Q[a:b], X, y, out[a:b]) for a, b in itertools.pairwise(edges)]
+        jobs = [(Q[a:b], arrays, out[a:b]) for a, b in itertools.pairwise(edges)]
         if parts == 1:
             population(*jobs[0])
         else:
             list(self.pool.map(lambda job: population(*job), jobs))
         return out
 
-    def value_and_gradient(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    def value_and_gradient(self, data: TrainingData) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """The log density and its gradient (Q,) as a function of q (Q,), given the data."""
-        gradient, (X, y) = self._gradient, _contiguous(X, y)
-        return lambda q: gradient(q, X, y)
+        gradient, arrays = self._gradient, self._arrays(data)
+        return lambda q: gradient(q, arrays)
 
     def prepare(self) -> None:
         """Compile the log density now, if it is not compiled yet."""
@@ -97,44 +106,63 @@ class LogDensity:
         return self.unconstrain({rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=True)})
 
     @cached_property
-    def _graph(self) -> tuple[Any, Any, Any, Any]:
-        """Log density, q, X and y as explicit variables."""
+    def marginals(self) -> Marginals:
+        """About the prior of each unconstrained coordinate by itself."""
+        return Marginals.of(self.prior_draws(_PRIOR_DRAWS, np.random.default_rng(0)))
+
+    def data_variables(self) -> dict[str, Any]:
+        """Symbolic X, y and the arrays that the surrogate computes from them, by name."""
+        named = self.example.named()
+        return {name: pt.tensor(name, dtype="float64", shape=(None,) * a.ndim) for name, a in named.items()}
+
+    def _arrays(self, data: TrainingData) -> tuple[np.ndarray, ...]:
+        named, expected = data.named(), self.example.named()
+        if named.keys() != expected.keys():
+            raise ValueError(
+                f"surrogate '{self.surrogate.name}': expected data with {list(expected)}, got {list(named)}; "
+                "pass them through surrogate.prepared(columns, data)"
+            )
+        return tuple(named[name] for name in expected)
+
+    @cached_property
+    def _graph(self) -> tuple[Any, Any, list[Any]]:
+        """Log density, q and the data as explicit variables."""
         model: Any = self.pymc_model
         [logp], q = join_nonshared_inputs(model.initial_point(), [model.logp()], model.value_vars)
-        X, y = pt.dmatrix("X"), pt.dvector("y")
-        [logp] = clone_replace([logp], {model["X"]: X, model["y"]: y})
-        return logp, q, X, y
+        data = self.data_variables()
+        [logp] = clone_replace([logp], {model[name]: variable for name, variable in data.items()})
+        return logp, q, list(data.values())
 
     @cached_property
     def _population(self) -> Any:
-        logp, q, X, y = self._graph
+        logp, q, data = self._graph
         with compiling("log density"):
             # A surrogate need not use X: a bare posterior is one too.
-            core = function([q, X, y], logp, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
+            core = function([q, *data], logp, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             # Draw by draw, so that one draw's covariance stays in the cache; without the interpreter's lock, so that
             # threads share the population.
             @numba.njit(nogil=True)
-            def population(Q, X, y, out):
+            def population(Q, arrays, out):
                 for s in range(Q.shape[0]):
-                    out[s] = core(Q[s], X, y)[0].item()
+                    out[s] = core(Q[s], *arrays)[0].item()
 
-            population(np.zeros((1, self.dimension)), *self._no_data, np.empty(1))
+            population(np.zeros((1, self.dimension)), self._arrays(self.example), np.empty(1))
         return population
 
     @cached_property
     def _gradient(self) -> Any:
-        logp, q, X, y = self._graph
+        logp, q, data = self._graph
         with compiling("gradient of the log density"):
             outputs = [logp, grad(logp, q)]
-            core = function([q, X, y], outputs, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
+            core = function([q, *data], outputs, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
 
             @numba.njit(nogil=True)
-            def gradient(q, X, y):
-                value, slope = core(q, X, y)
+            def gradient(q, arrays):
+                value, slope = core(q, *arrays)
                 return value.item(), slope
 
-            gradient(np.zeros(self.dimension), *self._no_data)
+            gradient(np.zeros(self.dimension), self._arrays(self.example))
         return gradient
 
     @cached_property
@@ -202,7 +230,3 @@ def _layout(model: pymc.Model) -> list[Block]:
         blocks.append(Block(str(rv.name), value_name, start, shape, dims))
         start = blocks[-1].stop
     return blocks
-
-
-def _contiguous(*arrays: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(a, dtype=np.float64) for a in arrays]

@@ -60,7 +60,7 @@ class Laplace(Engine):
         watch = Stopwatch()
         report = InferenceReport(self.name, "sampled", len(data.y))
         starts = starting_points(density, data, self.starts, rng)
-        fitted = laplace_approximation(density.value_and_gradient(data.X, data.y), starts)
+        fitted = laplace_approximation(density.value_and_gradient(data), starts)
         if fitted is None:
             return not_found(density, data, starts, replace(report, **watch.seconds()))
         gaussian, doubt = fitted

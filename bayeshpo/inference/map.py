@@ -49,7 +49,7 @@ class MAP(Engine):
         watch = Stopwatch()
         report = InferenceReport(self.name, "optimised", len(data.y))
         starts = starting_points(density, data, self.starts, rng)
-        joint, jacobian = density.value_and_gradient(data.X, data.y), density.log_jacobian
+        joint, jacobian = density.value_and_gradient(data), density.log_jacobian
 
         def constrained(q: np.ndarray) -> tuple[float, np.ndarray]:
             (value, gradient), (volume, slope) = joint(q), jacobian(q)

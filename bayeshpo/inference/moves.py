@@ -1,8 +1,9 @@
 """Move a population of draws until it has forgotten where it came from.
 
-Two kernels take turns: differences of members (small steps, and directions that the population knows) and independent
-proposals from a mixture fitted to the population (whole jumps, and between modes). Each moves one half of the
-population at a time on what the other half shows, so that both leave the target unchanged.
+Three kernels. Independent proposals from a mixture fitted to the population: whole jumps, and between modes. Where few
+of these are accepted, differences of members: small steps, and directions that the population knows; each moves one
+half of the population at a time on what the other half shows, so that both leave the target unchanged. And single
+coordinates anew from their priors, for what the population does not know.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from scipy.stats import rankdata
 
 from bayeshpo.inference import differential_evolution, mixture
 from bayeshpo.inference.differential_evolution import Target
+from bayeshpo.inference.refreshment import Marginals
 
-# How often to look whether the draws have forgotten their start.
-_CHECK_EVERY = 2
-# Proposals that reach a share of the target are offered this many times its inverse: rank correlations do not see a
-# tail that no draw has visited.
-_OFFERS = 2.0
-# Where they reach less, posteriors with such tails came out too narrow, whatever the other checks said.
-_LEAST_REACH = 0.08
+# How often proposals must have offered all of the target, which is the sum of their reaches: rank correlations do not
+# see a tail that no draw has visited, and with fewer offers tails came out too light.
+OFFERS = 2.0
+# Where proposals reach more, differences have nothing to add.
+_REACH_ENOUGH = 0.3
 
 
 @dataclass(frozen=True)
@@ -33,31 +33,25 @@ class Moved:
     Q, logp
         Draws (island, draw, Q) and their log densities (island, draw).
     sweeps
-        Updates of every draw by each kernel.
-    acceptance
-        Share of the proposals by differences accepted.
+        Updates of every draw.
     memory
         Largest rank correlation of a hyperparameter with its value before the moves.
-    reach
-        Effective share of the mixture's proposals, as `mixture.sweep` defines it.
+    offered
+        How often the mixture's proposals have offered all of the target: the sum of their reaches, as `mixture.sweep`
+        defines it.
     """
 
     Q: np.ndarray
     logp: np.ndarray
     sweeps: int
-    acceptance: float
     memory: float
-    reach: float
-
-    @property
-    def reached(self) -> bool:
-        """Whether the proposals reach so much of the target that the other checks can be believed."""
-        return self.reach >= _LEAST_REACH
+    offered: float
 
 
 def move(
-    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator, *, least: int, most: int, memory: float
-) -> Moved:
+    Q: np.ndarray, logp: np.ndarray, target: Target, prior: Marginals, rng: np.random.Generator, *, least: int,
+    most: int, memory: float, offers: float,
+) -> Moved:  # fmt: skip
     """Sweep until the draws have forgotten their start, at least and at most so many times.
 
     Parameters
@@ -66,20 +60,25 @@ def move(
         Draws (island, draw, Q) with an even number of draws, and their log densities (island, draw).
     target
         Log density (m,) of points (m, Q).
+    prior
+        Where coordinates are looked for anew.
     rng
         Source of proposals.
-    least, most, memory
-        Bounds on the sweeps, and the rank correlation at which to stop once the proposals have reached everything.
+    least, most, memory, offers
+        Bounds on the sweeps; the rank correlation and the number of offers at which to stop.
     """
     start = _ranks(Q)
-    accepted, reached, remembered, done = 0.0, 0.0, 1.0, 0
-    while done < most and (done < least or remembered > memory or reached < _OFFERS):
+    offered, remembered, done = 0.0, 1.0, 0
+    while done < most and (done < least or remembered > memory or offered < offers):
         Q, logp, reach = mixture.sweep(Q, logp, target, rng)
-        Q, logp, rate = differential_evolution.sweep(Q, logp, target, rng)
-        accepted, reached, done = accepted + rate, reached + reach, done + 1
-        if done % _CHECK_EVERY == 0 and done >= least:
+        if reach < _REACH_ENOUGH:
+            Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
+        if reach < _REACH_ENOUGH or done == 0:
+            Q, logp, _ = prior.sweep(Q, logp, target, rng)
+        offered, done = offered + reach, done + 1
+        if done >= least:
             remembered = _largest_correlation(start, _ranks(Q))
-    return Moved(Q, logp, done, accepted / max(done, 1), remembered, reached / max(done, 1))
+    return Moved(Q, logp, done, remembered, offered)
 
 
 def _ranks(Q: np.ndarray) -> np.ndarray:

@@ -41,8 +41,8 @@ class Mode:
 def starting_points(density: LogDensity, data: TrainingData, n: int, rng: np.random.Generator) -> np.ndarray:
     """Prior draws (n, Q), resampled by their likelihood flattened so that they are apart but not in nowhere."""
     Q = density.prior_draws(100 * n, rng)
-    logp = density.batch(Q, data.X, data.y)
-    prior_only = density.batch(Q, data.X[:0], data.y[:0])
+    logp = density.batch(Q, data)
+    prior_only = density.batch(Q, density.no_data)
     tempered = 0.2 * np.where(np.isfinite(logp), logp - prior_only, -np.inf)
     weights = np.exp(tempered - tempered.max()) if np.isfinite(tempered).any() else np.ones(len(Q))
     return Q[rng.choice(len(Q), size=n, replace=False, p=_floored(weights))]

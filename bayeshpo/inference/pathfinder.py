@@ -63,7 +63,7 @@ class Pathfinder(Engine):
         watch = Stopwatch()
         report = InferenceReport(self.name, "sampled", len(data.y))
         starts = starting_points(density, data, self.paths, rng)
-        target = density.value_and_gradient(data.X, data.y)
+        target = density.value_and_gradient(data)
         ways = [_best_on_path(density, data, target, start, rng) for start in starts]
         found = [way for way in ways if way is not None]
         if not found:
@@ -171,7 +171,7 @@ def _best_on_path(
     if not gaussians:
         return None
     Q = np.stack([g.draws(_BOUND_DRAWS, rng) for g in gaussians])
-    logp = density.batch(Q.reshape(-1, Q.shape[2]), data.X, data.y).reshape(Q.shape[:2])
+    logp = density.batch(Q.reshape(-1, Q.shape[2]), data).reshape(Q.shape[:2])
     entropy = -np.stack([g.log_density(q) for g, q in zip(gaussians, Q, strict=True)])
     bound = (logp + entropy).mean(axis=1)
     bound = np.where(np.isfinite(bound), bound, -np.inf)

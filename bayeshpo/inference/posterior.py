@@ -15,6 +15,8 @@ from bayeshpo.surrogates.base import TrainingData
 
 # Chains weigh about the same while their effective number is above this share of them.
 _ALIKE = 0.9
+# Draws that a surrogate is shown of the posterior before.
+_SHOWN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,11 @@ class Posterior:
     def to_datatree(self) -> xr.DataTree:
         """The posterior in ArviZ's layout, with draws of the prior beside it."""
         # ArviZ takes draws for equally weighted, so weighted ones are resampled.
-        Q = self.unconstrained if self.log_weights is None else resample(self.unconstrained, self.log_weights)
+        Q, statistics = self.unconstrained, dict(self.sample_stats)
+        if self.log_weights is not None:
+            columns = resample(np.dstack([Q, *statistics.values()]), self.log_weights)
+            Q = columns[..., : Q.shape[2]]
+            statistics = {name: columns[..., Q.shape[2] + i] for i, name in enumerate(statistics)}
         chains, draws = Q.shape[:2]
         values = self.density.constrain(Q.reshape(chains * draws, -1))
         posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in values.items()}
@@ -75,7 +81,7 @@ class Posterior:
         n = len(self.data.y)
         groups = {
             "posterior": self._dataset(posterior),
-            "sample_stats": self._dataset(self.sample_stats),
+            "sample_stats": self._dataset(statistics),
             "prior": self._dataset(prior),
             "observed_data": xr.Dataset({"outcome": ("trial", self.data.y)}, {"trial": np.arange(n)}),
             "constant_data": xr.Dataset(
@@ -101,6 +107,14 @@ class Posterior:
             coords |= {d: model_coords[d] for d in own if d in model_coords}
         dataset = xr.Dataset(data, coords)
         return dataset.assign_coords({d: np.arange(dataset.sizes[d]) for d in ("chain", "draw") if d in dataset.sizes})
+
+
+def prepared(density: LogDensity, data: TrainingData, previous: Posterior | None) -> TrainingData:
+    """The data with what the surrogate computes from them, in the light of the posterior before if it can be used."""
+    usable = previous is not None and previous.report.status != "failed" and previous.density.blocks == density.blocks
+    draws = density.constrain(previous.thinned(_SHOWN)) if previous is not None and usable else None
+    before = previous.data if previous is not None and previous.density is density else None
+    return density.surrogate.prepared(density.columns, data, draws, before)
 
 
 def resample(Q: np.ndarray, log_weights: np.ndarray) -> np.ndarray:

@@ -15,6 +15,10 @@ _diagnostics: Any = array_stats
 
 RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
+# Share of divergent transitions: below it they are a corner of the posterior that averages hardly feel.
+DIVERGENCE_LIMIT = 0.001
+# Betancourt (2016): below it energies change so little from draw to draw that tails are not explored.
+BFMI_LIMIT = 0.3
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class InferenceReport:
     chains, draws
         Size of the posterior: draws in each chain or island.
     rhat_max, ess_bulk_min, ess_tail_min
-        Rank-normalised split R-hat and effective sample sizes, the worst over hyperparameters (Vehtari et al. 2021).
+        Rank-normalised split R-hat and effective sample sizes, the worst over hyperparameters (Vehtari et al. 2021;
+        the tails are those beyond the 5 % and the 95 % quantile).
     ess_per_second
         ess_bulk_min by the seconds of sampling.
     divergences, tree_depth_hits, bfmi_min
@@ -70,31 +75,54 @@ class InferenceReport:
 def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping[str, np.ndarray]) -> InferenceReport:
     """The report completed from draws Q (chain, draw, Q) and sample statistics (chain, draw) each.
 
-    The status becomes "not_converged" where R-hat is not below 1.01 or the bulk ESS not above 400.
+    The status becomes "not_converged" where R-hat is not below 1.01 or the bulk ESS not above 400; where there are
+    energies and divergences, also where E-BFMI is below 0.3 or more than one transition in a thousand diverged.
     """
     chains, draws, _ = Q.shape
-    rhat = float(np.max(_diagnostics.rhat(Q, chain_axis=0, draw_axis=1)))
+    energy, hits = statistics.get("energy"), statistics.get("reached_max_treedepth")
     bulk = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="bulk")))
-    tail = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.1, 0.9))))
-    converged = rhat < RHAT_LIMIT and bulk > ESS_LIMIT
-    reason = None if converged else f"R-hat {rhat:.3f} (< {RHAT_LIMIT}), bulk ESS {bulk:.0f} (> {ESS_LIMIT:.0f})"
-    energy = statistics.get("energy")
-    return replace(
+    report = replace(
         report,
-        status="ok" if converged else "not_converged",
-        reason=reason,
         chains=chains,
         draws=draws,
-        rhat_max=rhat,
+        rhat_max=float(np.max(_diagnostics.rhat(Q, chain_axis=0, draw_axis=1))),
         ess_bulk_min=bulk,
-        ess_tail_min=tail,
+        ess_tail_min=float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)))),
         ess_per_second=bulk / report.seconds_sample if report.seconds_sample > 0 else None,
         divergences=int(statistics["diverging"].sum()) if "diverging" in statistics else None,
-        tree_depth_hits=int(statistics["reached_max_treedepth"].sum())
-        if "reached_max_treedepth" in statistics
-        else None,
+        tree_depth_hits=None if hits is None else int(hits.sum()),
         bfmi_min=None if energy is None else float(np.asarray(_diagnostics.bfmi(energy)).min()),
     )
+    complaints = _complaints(report)
+    return replace(
+        report, status="not_converged" if complaints else "ok", reason="; ".join(complaints) if complaints else None
+    )
+
+
+def jitter_row(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What had to be added to the diagonals of the draws' covariances (S,): the most, and the share of draws.
+
+    Empty for a surrogate that keeps no jitter; the most is None where a covariance could not be factorised with any.
+    """
+    if "jitter" not in state:
+        return {}
+    jitter = np.asarray(state["jitter"])
+    return {"jitter_max": _plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
+
+
+def _complaints(report: InferenceReport) -> list[str]:
+    """What speaks against using the draws, with the limit of each."""
+    rhat, bulk, size = report.rhat_max, report.ess_bulk_min, report.chains * report.draws
+    assert rhat is not None
+    assert bulk is not None
+    found = []
+    if not (rhat < RHAT_LIMIT and bulk > ESS_LIMIT):
+        found.append(f"R-hat {rhat:.3f} (< {RHAT_LIMIT}), bulk ESS {bulk:.0f} (> {ESS_LIMIT:.0f})")
+    if report.divergences is not None and report.divergences > DIVERGENCE_LIMIT * size:
+        found.append(f"{report.divergences} divergences in {size} draws (<= {DIVERGENCE_LIMIT:.1%})")
+    if report.bfmi_min is not None and report.bfmi_min < BFMI_LIMIT:
+        found.append(f"E-BFMI {report.bfmi_min:.2f} (>= {BFMI_LIMIT}): energies hardly change, tails are not explored")
+    return found
 
 
 def _plain(value: Any) -> Any:

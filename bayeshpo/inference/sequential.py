@@ -17,15 +17,17 @@ from scipy.special import logsumexp
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.entry import draws_near_mode
 from bayeshpo.inference.importance import effective_draws, pareto_smoothed
-from bayeshpo.inference.moves import Moved, move
+from bayeshpo.inference.moves import OFFERS, Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
 
-# Share of the population that a step of the bridge may cost, and the sweeps after each.
+# Share of the population that a step of the bridge may cost, the sweeps after each, and those at the end at least.
 _BRIDGE_SHARE = 0.5
 _BRIDGE_SWEEPS = 2
+_LEAST_SWEEPS = 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,18 @@ class Sequential(Engine):
         Moves go on until no hyperparameter's rank correlation with its value before them is above this.
     sweeps
         Moves of each draw at most; a second attempt, if the checks fail, has twice as many.
+    many
+        From so many trials on, a study without a posterior to go on from is entered by draws of a Gaussian at the mode,
+        weighed and then moved, where k-hat says that it covers the posterior; else, as with fewer trials, by way of
+        intermediate densities from the prior.
     """
 
-    islands: int = 8
-    draws: int = 160
+    islands: int = 4
+    draws: int = 288
     healthy: float = 0.6
     memory: float = 0.2
     sweeps: int = 24
+    many: int = 100
     name = "sequential"
     sequential = True
 
@@ -67,7 +74,7 @@ class Sequential(Engine):
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
     ) -> Posterior:
-        """The posterior carried on from ``previous``, or from exact draws of the prior.
+        """The posterior carried on from ``previous``, or entered anew.
 
         Actions: "reweighted"; "moved"; "retried" with more moves; "refitted" anew from the prior. A posterior that
         fails its checks after all of these is used with status "not_converged" and action "fell_back".
@@ -76,7 +83,7 @@ class Sequential(Engine):
         density.prepare()
         compiled = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
-        step = _Step.begin(density, data, previous, self.islands, self.draws, rng)
+        step = self._begun(density, data, previous, rng)
         evidence = step.evidence(step.log_ratio(1.0))
         report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=evidence)
         possible = np.isfinite(step.after).any()
@@ -93,6 +100,16 @@ class Sequential(Engine):
         )
         return replace(posterior, report=report)
 
+    def _begun(
+        self, density: LogDensity, data: TrainingData, previous: Posterior | None, rng: np.random.Generator
+    ) -> _Step:
+        if previous is None and len(data.y) >= self.many:
+            near = draws_near_mode(density, data, self.islands * self.draws, rng)
+            if near is not None:
+                Q, evidence = near
+                return _Step.of_draws(density, data, Q.reshape(self.islands, self.draws, -1), evidence)
+        return _Step.begin(density, data, previous, self.islands, self.draws, rng)
+
     def _reweighted(self, step: _Step, report: InferenceReport) -> Posterior | None:
         """The weighted population, unless its weights or its checks say that it must move."""
         weights = step.weights(1.0)
@@ -102,37 +119,46 @@ class Sequential(Engine):
         report = with_convergence(replace(report, khat=importance.khat), resample(step.Q, weights), {})
         if report.status != "ok":
             return None
-        return Posterior(step.density, step.data, step.Q, report, weights)
+        return Posterior(step.density, step.data, step.Q, report, weights, {"lp": step.after})
 
     def _moved(self, step: _Step, report: InferenceReport, rng: np.random.Generator) -> Posterior:
         """Resampled and moved until the checks pass; then anew from the prior; then as it is, and said so."""
         Q, logp, log_ratio = step.cross_bridge(rng)
         report = replace(report, evidence_increment=step.evidence(log_ratio))
-        posterior = self._attempt(step, Q, logp, replace(report, action="moved"), self.sweeps, rng)
+        posterior, offered = self._attempt(step, Q, logp, replace(report, action="moved"), self.sweeps, OFFERS, rng)
         if posterior.report.status == "not_converged":
             Q, logp = posterior.unconstrained, posterior.sample_stats["lp"]
-            posterior = self._attempt(step, Q, logp, replace(report, action="retried"), 2 * self.sweeps, rng)
-        if posterior.report.status == "not_converged":
-            anew = _Step.begin(step.density, step.data, None, self.islands, self.draws, rng)
-            Q, logp, _ = anew.cross_bridge(rng)
-            posterior = self._attempt(step, Q, logp, replace(report, action="refitted"), 2 * self.sweeps, rng)
+            again = replace(report, action="retried")
+            lacking = OFFERS - offered
+            posterior, offered = self._attempt(step, Q, logp, again, 2 * self.sweeps, lacking, rng)
+            # More of the same is no help where proposals reach too little.
+            if posterior.report.status == "not_converged" and offered >= lacking:
+                anew = _Step.begin(step.density, step.data, None, self.islands, self.draws, rng)
+                Q, logp, _ = anew.cross_bridge(rng)
+                refitted = replace(report, action="refitted")
+                posterior, _ = self._attempt(step, Q, logp, refitted, 2 * self.sweeps, OFFERS, rng)
         if posterior.report.status != "ok":
             posterior = replace(posterior, report=replace(posterior.report, action="fell_back"))
         return posterior
 
     def _attempt(
-        self, step: _Step, Q: np.ndarray, logp: np.ndarray, report: InferenceReport, most: int,
+        self, step: _Step, Q: np.ndarray, logp: np.ndarray, report: InferenceReport, most: int, offers: float,
         rng: np.random.Generator,
-    ) -> Posterior:  # fmt: skip
+    ) -> tuple[Posterior, float]:  # fmt: skip
+        """The population moved and checked, and how often its moves have offered all of the posterior."""
         if not np.isfinite(logp).any():
             failed = replace(report, status="failed", reason="no draw has a finite log density")
-            return Posterior(step.density, step.data, Q, failed)
-        moved = move(Q, logp, step.target(1.0), rng, least=4, most=most, memory=self.memory)
+            return Posterior(step.density, step.data, Q, failed), 0.0
+        moved = move(
+            Q, logp, step.target(1.0), step.density.marginals, rng, least=_LEAST_SWEEPS, most=most, memory=self.memory,
+            offers=offers,
+        )  # fmt: skip
         report = with_convergence(report, moved.Q, {})
-        if report.status == "ok" and not moved.reached:
-            reason = f"proposals reach {moved.reach:.0%} of the posterior: its tails cannot be trusted; compare nuts"
+        if report.status == "ok" and moved.offered < offers:
+            reach = f"{moved.offered / moved.sweeps:.1%}"
+            reason = f"proposals reach {reach} of the posterior: its tails cannot be trusted; compare nuts"
             report = replace(report, status="not_converged", reason=reason)
-        return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved))
+        return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved)), moved.offered
 
 
 @dataclass(frozen=True)
@@ -141,21 +167,33 @@ class _Step:
 
     Attributes
     ----------
-    density, old, data
-        The model, the data that the population knows, and the data that it is to know.
+    density, data
+        The model, and the data that the population is to know.
+    former, old
+        The model and the data that it knows: the same model, or another one of the same hyperparameters.
     Q, log_weights
         Draws (island, draw, Q) and normalised log weights (island, draw) under the old data.
     before, after
         Log densities (island, draw) given the old data and given the new.
+    entered
+        Log evidence of old data that have just entered with the draws.
     """
 
     density: LogDensity
-    old: TrainingData | None
     data: TrainingData
+    former: LogDensity
+    old: TrainingData | None
     Q: np.ndarray
     log_weights: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    entered: float = 0.0
+
+    @classmethod
+    def of_draws(cls, density: LogDensity, data: TrainingData, Q: np.ndarray, evidence: float) -> _Step:
+        """From equally weighted draws (island, draw, Q) that know the data already, and the data's log evidence."""
+        weights, logp = np.full(Q.shape[:2], -np.log(Q.shape[0] * Q.shape[1])), _log_density(density, Q, data)
+        return cls(density, data, density, data, Q, weights, logp, logp, evidence)
 
     @classmethod
     def begin(
@@ -163,14 +201,15 @@ class _Step:
         rng: np.random.Generator,
     ) -> _Step:  # fmt: skip
         """From a posterior's draws, or from the prior where there is none to go on from."""
-        if previous is None or previous.report.status == "failed":
-            Q, weights, old = density.prior_draws(islands * draws, rng), None, None
+        if previous is None or previous.report.status == "failed" or previous.density.blocks != density.blocks:
+            Q, weights, former, old = density.prior_draws(islands * draws, rng), None, density, None
         else:
-            Q, weights, old = previous.draws, previous.log_weights, previous.data
+            Q, weights, former, old = previous.draws, previous.log_weights, previous.density, previous.data
         Q = Q.reshape(islands, draws, -1)
         weights = np.full((islands, draws), -np.log(islands * draws)) if weights is None else weights
-        step = cls(density, old, data, Q, weights, np.empty(0), np.empty(0))
-        return replace(step, before=step._log_density(Q, old), after=step._log_density(Q, data))
+        step = cls(density, data, former, old, Q, weights, np.empty(0), np.empty(0))
+        known = None if old is None or previous is None else previous.sample_stats.get("lp")
+        return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
 
     def log_ratio(self, share: float) -> float:
         """Log of how much the density's integral changes over a share of the way, as the draws estimate it."""
@@ -179,7 +218,7 @@ class _Step:
     def evidence(self, log_ratio: float) -> float:
         """Log predictive density of the new outcomes given the old ones, in units of the loss, from the whole ratio."""
         known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
-        return float(log_ratio - len(self.data.y) * np.log(self.data.scale) + known)
+        return float(self.entered + log_ratio - len(self.data.y) * np.log(self.data.scale) + known)
 
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""
@@ -199,27 +238,27 @@ class _Step:
                 return step.Q, step.after, -np.inf
             log_ratio += step.log_ratio(stride)
             share = min(1.0, share + stride)
-            Q = resample(step.Q, step.weights(stride))
+            columns = resample(np.dstack([step.Q, step.before, step.after]), step.weights(stride))
+            Q, before, after = np.ascontiguousarray(columns[..., :-2]), columns[..., -2], columns[..., -1]
             if share < 1.0:
-                target = self.target(share)
-                logp = target(Q.reshape(-1, Q.shape[2])).reshape(Q.shape[:2])
-                Q = move(Q, logp, target, rng, least=_BRIDGE_SWEEPS, most=_BRIDGE_SWEEPS, memory=0.0).Q
-            step = replace(
-                step,
-                Q=Q,
-                log_weights=np.full(Q.shape[:2], -np.log(Q.shape[0] * Q.shape[1])),
-                before=self._log_density(Q, self.old),
-                after=self._log_density(Q, self.data),
-            )
+                target, prior = self.target(share), self.density.marginals
+                logp = target.between(before, after)
+                Q = move(
+                    Q, logp, target, prior, rng, least=_BRIDGE_SWEEPS, most=_BRIDGE_SWEEPS, memory=0.0, offers=0.0
+                ).Q
+                before, after = self._before(Q), self._after(Q)
+            equal = np.full(Q.shape[:2], -np.log(Q.shape[0] * Q.shape[1]))
+            step = replace(step, Q=Q, log_weights=equal, before=before, after=after)
         return step.Q, step.after, log_ratio
 
     def _increment(self) -> np.ndarray:
         return np.where(np.isfinite(self.after), self.after - self.before, -np.inf)
 
-    def _log_density(self, Q: np.ndarray, data: TrainingData | None) -> np.ndarray:
-        X = self.data.X[:0] if data is None else data.X
-        y = self.data.y[:0] if data is None else data.y
-        return self.density.batch(Q.reshape(-1, Q.shape[2]), X, y).reshape(Q.shape[:2])
+    def _before(self, Q: np.ndarray) -> np.ndarray:
+        return _log_density(self.former, Q, self.former.no_data if self.old is None else self.old)
+
+    def _after(self, Q: np.ndarray) -> np.ndarray:
+        return _log_density(self.density, Q, self.data)
 
 
 @dataclass(frozen=True)
@@ -231,9 +270,12 @@ class _Bridge:
 
     def __call__(self, Q: np.ndarray) -> np.ndarray:
         """Log density (m,) at points (m, Q)."""
-        new = self.step._log_density(Q[None], self.step.data)[0]
+        old = self.step._before(Q[None])[0] if self.share < 1.0 else np.zeros(len(Q))
+        return self.between(old, self.step._after(Q[None])[0])
+
+    def between(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Log densities on the way between those given the old data and the new, of one shape."""
         if self.share < 1.0:
-            old = self.step._log_density(Q[None], self.step.old)[0]
             new = np.where(np.isfinite(new), (1.0 - self.share) * old + self.share * new, -np.inf)
         return np.where(np.isnan(new), -np.inf, new)
 
@@ -252,6 +294,10 @@ def _longest_stride(step: _Step, rest: float) -> float | None:
     return max(low, 1e-6)
 
 
+def _log_density(density: LogDensity, Q: np.ndarray, data: TrainingData) -> np.ndarray:
+    return density.batch(Q.reshape(-1, Q.shape[2]), data).reshape(Q.shape[:2])
+
+
 def _log_sum(log_weights: np.ndarray) -> float:
     return float(np.asarray(logsumexp(log_weights)))
 
@@ -259,6 +305,5 @@ def _log_sum(log_weights: np.ndarray) -> float:
 def _statistics(moved: Moved) -> dict[str, np.ndarray]:
     return {
         "lp": moved.logp,
-        "acceptance_rate": np.full(moved.logp.shape, moved.acceptance),
         "n_steps": np.full(moved.logp.shape, moved.sweeps),
     }

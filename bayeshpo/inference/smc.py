@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,4 +50,4 @@ class SMC(Engine):
         return replace(posterior, report=replace(posterior.report, engine=self.name))
 
     def _population(self) -> Sequential:
-        return Sequential(islands=self.islands, draws=self.draws, memory=self.memory, sweeps=self.sweeps)
+        return Sequential(self.islands, self.draws, memory=self.memory, sweeps=self.sweeps, many=sys.maxsize)

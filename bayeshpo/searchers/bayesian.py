@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,21 +12,24 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
+from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
-from bayeshpo.registry import check_name, create
+from bayeshpo.registry import SURROGATES, check_name, create
+from bayeshpo.searchers.background import Background
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.initial import sobol_points
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, Flat, OverDraws
+from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import AcquisitionState, CompiledAcquisition, Evidence
+    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
     from bayeshpo.inference.posterior import Posterior
 
-# Draws that the inner search sees, and draws that the last choice, predictions and recommendations see.
-SEARCH_DRAWS = 64
-CHOICE_DRAWS = 1024
 # Entry of a suggestion's info: how many trials the fit behind it had seen.
 _FITTED = "fitted_on"
+# The surrogate for large numbers of trials, among the parts.
+_BEYOND = "beyond"
 
 
 class BayesianSearcher(Searcher):
@@ -35,10 +39,16 @@ class BayesianSearcher(Searcher):
     ----------
     surrogate, acquisition, inference
         Registered names, or objects.
+    beyond
+        Another surrogate for more finished trials than so many: ``{"trials": 400, "surrogate": "sparse"}``. A
+        sequential engine carries its draws over if both have the same hyperparameters. Rows of inference name theirs.
     n_initial
         Sobol points before the first fit; by default D + 2, at least 4. They are the same for all searchers of a seed.
     maximizer
         The inner search.
+    audit_every
+        Compare the posterior with a fresh fit of NUTS for every trial whose index is a multiple of this; what is found
+        is in the trial's row of inference (`bayeshpo.inference.audit`). It does not change what is proposed.
     """
 
     name = "bayesian"
@@ -48,22 +58,39 @@ class BayesianSearcher(Searcher):
         surrogate: Any = "gp",
         acquisition: Any = "log_ei",
         inference: Any = "sequential",
+        beyond: Mapping[str, Any] | None = None,
         n_initial: int | None = None,
         maximizer: Maximizer | None = None,
+        audit_every: int | None = None,
     ) -> None:
         if n_initial is not None and n_initial < 1:
             raise SpecificationError(f"expected n_initial >= 1, got {n_initial}")
+        if audit_every is not None and audit_every < 1:
+            raise SpecificationError(f"expected audit_every >= 1, got {audit_every}")
         # Names are checked now, parts are made on first use: making them imports PyMC.
         self._parts = {"surrogate": surrogate, "acquisition": acquisition, "engine": inference}
+        self._most_trials, beyond_it = _limit(beyond)
+        if beyond_it is not None:
+            self._parts[_BEYOND] = beyond_it
         for kind, part in self._parts.items():
             if isinstance(part, str):
-                check_name(kind, part)
-        self.n_initial = n_initial
+                check_name(_registered(kind), part)
+        self.n_initial, self.audit_every = n_initial, audit_every
         self.maximizer = maximizer or Maximizer()
         self._made: dict[str, Any] = {}
         self._rows: list[dict[str, Any]] = []
+        self._background: Background | None = None
         # The newest posteriors by number of trials, with those trials.
         self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
+
+    def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
+        """Refuse a space that a surrogate cannot work on; only those that refuse any are asked."""
+        for kind in (k for k in self._parts if _registered(k) == "surrogate"):
+            part = self._parts[kind]
+            if not isinstance(part, str) or SURROGATES[part].restricted:
+                from bayeshpo.surrogates.base import Columns
+
+                self._part(kind).check(Columns.of(space))
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """Sobol points first; then fit and maximise, as if what is pending or failed had come out at its mean."""
@@ -109,26 +136,44 @@ class BayesianSearcher(Searcher):
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
         if index < n_initial:
+            if self._background is None:
+                self._background = Background(self._compile(space))
             points = sobol_points(space, index + 1, rng.generator("initial"))
             return Suggestion(space.decode(points[index:])[0], index, "initial")
         taken = _points(history)
         if not history.finished.any():
-            x = self.maximizer(_Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
+            x = self.maximizer(Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
             return Suggestion(space.decode(x[None])[0], index, "exploration")
+        waited = 0.0 if self._background is None else self._background.wait()
         posterior = self._fit(history, rng)
         start = time.perf_counter()
-        maximum = self._maximise(posterior, history, taken, rng.generator("acquisition", index))
+        maximum, jitter = self._maximise(posterior, history, taken, rng.generator("acquisition", index))
         self._rows.append(
             posterior.report.to_row()
             | {
                 "trial": index,
+                "surrogate": posterior.density.surrogate.name,
+                "seconds_compile": posterior.report.seconds_compile + waited,
                 "seconds_maximise": time.perf_counter() - start,
                 "acquisition": maximum.value,
                 "acquisition_mcse": maximum.error,
             }
+            | jitter
+            | self._audit(posterior, index, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"
         return Suggestion(space.decode(maximum.x[None])[0], index, origin, info={_FITTED: len(history)})
+
+    def _compile(self, space: SearchSpace) -> Iterator[None]:
+        """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
+        from bayeshpo.acquisitions.base import compiled_acquisition
+        from bayeshpo.inference.density import log_density
+        from bayeshpo.inference.predictive import predictive
+        from bayeshpo.surrogates.base import Columns
+
+        density = log_density(self._part("surrogate"), Columns.of(space))
+        yield self._part("engine").prepare(density)
+        yield from compiled_acquisition(self._part("acquisition"), predictive(density)).prepare()
 
     def _fit(self, history: History, rng: Streams) -> Posterior:
         """The posterior given all trials; with a sequential engine, by way of the fits that proposals were made from.
@@ -136,6 +181,8 @@ class BayesianSearcher(Searcher):
         Fits that were made for a look at the posterior alone are no step of that way, or looking would change what is
         proposed next.
         """
+        if self._background is not None:
+            self._background.wait()
         steps = [*(_earlier_fits(history) if self._part("engine").sequential else []), len(history)]
         fits = {n: fit for n, fit in self._fits.items() if n in steps and fit[0] == history.trials[:n]}
         begun = max(fits, default=0)
@@ -150,21 +197,36 @@ class BayesianSearcher(Searcher):
 
     def _fit_first(self, n: int, history: History, rng: Streams, previous: Posterior | None) -> Posterior:
         from bayeshpo.inference.density import log_density
+        from bayeshpo.inference.posterior import prepared
         from bayeshpo.surrogates.base import Columns, TrainingData
 
-        density = log_density(self._part("surrogate"), Columns.of(history.space))
         data = TrainingData.of(replace(history, trials=history.trials[:n], pending=()))
+        surrogate = self._part("surrogate" if len(data.y) <= self._most_trials else _BEYOND)
+        density = log_density(surrogate, Columns.of(history.space))
+        data = prepared(density, data, previous)
         return self._part("engine").fit(density, data, rng=rng.generator("inference", n), previous=previous)
 
-    def _maximise(self, posterior: Posterior, history: History, taken: np.ndarray, rng: np.random.Generator) -> Maximum:
+    def _audit(self, posterior: Posterior, index: int, rng: Streams) -> dict[str, Any]:
+        if self.audit_every is None or index % self.audit_every or posterior.report.status == "failed":
+            return {}
+        from bayeshpo.inference.audit import audit
+
+        return audit(posterior, rng.generator("audit", index)).to_row()
+
+    def _maximise(
+        self, posterior: Posterior, history: History, taken: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Maximum, dict[str, Any]]:
+        """Where the acquisition is largest, and the jitter that its draws' covariances needed."""
+        from bayeshpo.inference.report import jitter_row
+
         space = history.space
         order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
         best = history.X[order[: min(5, int(history.finished.sum()))]]
         if posterior.report.status == "failed":
-            return self.maximizer(_Flat(), space, taken, best, rng)
+            return self.maximizer(Flat(), space, taken, best, rng), {}
         compiled, evidence = self._compiled(posterior), self._evidence(posterior, history)
-        state = compiled.state(posterior.thinned(SEARCH_DRAWS), evidence)
-        return self.maximizer(_OverDraws(compiled, state, posterior, evidence), space, taken, best, rng)
+        objective = OverDraws(compiled, posterior, evidence)
+        return self.maximizer(objective, space, taken, best, rng), jitter_row(objective.state.draws.state)
 
     def _evidence(self, posterior: Posterior, history: History) -> Evidence:
         from bayeshpo.acquisitions.base import Evidence
@@ -184,41 +246,25 @@ class BayesianSearcher(Searcher):
     def _part(self, kind: str) -> Any:
         if kind not in self._made:
             part = self._parts[kind]
-            self._made[kind] = create(kind, part, {}) if isinstance(part, str) else part
+            self._made[kind] = create(_registered(kind), part, {}) if isinstance(part, str) else part
         return self._made[kind]
 
 
-@dataclass(frozen=True, eq=False)
-class _OverDraws:
-    """An acquisition on few draws for the search and on many for the choice."""
-
-    compiled: CompiledAcquisition
-    state: AcquisitionState
-    posterior: Posterior
-    evidence: Evidence
-
-    def value(self, Z: np.ndarray) -> np.ndarray:
-        return self.compiled.value(self.state, Z)
-
-    def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.compiled.value_and_gradient(self.state, Z)
-
-    def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        Q = self.posterior.thinned(CHOICE_DRAWS)
-        return self.compiled.over_all_draws(Q, self.evidence, Z)
+def _limit(beyond: Mapping[str, Any] | None) -> tuple[float, Any]:
+    """How many finished trials the first surrogate is for, and the surrogate for more, if there is one."""
+    if beyond is None:
+        return np.inf, None
+    trials = beyond.get("trials") if isinstance(beyond, Mapping) and set(beyond) == {"trials", "surrogate"} else None
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
+        raise SpecificationError(
+            f"expected beyond with a whole number of trials >= 1 and a surrogate, got {beyond!r}; "
+            'for example {"trials": 400, "surrogate": "sparse"}'
+        )
+    return trials, beyond["surrogate"]
 
 
-class _Flat:
-    """The same everywhere: for when there is nothing to go by, so that the maximiser explores."""
-
-    def value(self, Z: np.ndarray) -> np.ndarray:
-        return np.zeros(len(Z))
-
-    def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.zeros(len(Z)), np.zeros_like(Z)
-
-    def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.zeros(len(Z)), np.zeros(len(Z))
+def _registered(part: str) -> str:
+    return "surrogate" if part == _BEYOND else part
 
 
 def _earlier_fits(history: History) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class TrainingData:
         loss = location + scale y.
     failed
         Points (m, D) of the failed trials.
+    arrays
+        What a surrogate computes from the trials once a fit, by name; see `Surrogate.prepared`.
     """
 
     X: np.ndarray
@@ -43,6 +45,12 @@ class TrainingData:
     location: float
     scale: float
     failed: np.ndarray
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def none(cls, dimension: int) -> TrainingData:
+        """No trials at all, of a space with so many columns."""
+        return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
 
     @classmethod
     def of(cls, history: History) -> TrainingData:
@@ -50,7 +58,7 @@ class TrainingData:
         kept = history.finished
         if not kept.any():
             D = history.space.dimension
-            return cls(np.empty((0, D)), np.empty(0), 0.0, 1.0, history.X.reshape(-1, D))
+            return replace(cls.none(D), failed=history.X.reshape(-1, D))
         losses = history.losses[kept]
         # In units of the largest, so that squares neither overflow nor vanish.
         unit = float(np.abs(losses).max()) or 1.0
@@ -58,6 +66,15 @@ class TrainingData:
         # Differences below rounding error are no signal to be blown up.
         scale = unit * spread if spread > 1e-12 else unit
         return cls(history.X[kept], (losses - location) / scale, location, scale, history.X[~kept])
+
+    def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
+        """With more points (m, D) and outcomes (m,); the arrays stay those of the fit."""
+        return replace(self, X=np.concatenate([self.X, X]), y=np.concatenate([self.y, y]))
+
+    def named(self) -> dict[str, np.ndarray]:
+        """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
+        named = {"X": self.X, "y": self.y} | dict(self.arrays)
+        return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
 
 
 @dataclass(frozen=True)
@@ -99,17 +116,55 @@ class Surrogate(ABC):
 
     name: str
 
+    def check(self, columns: Columns) -> None:  # noqa: B027 - most surrogates can work on all
+        """Refuse columns that the surrogate cannot stand for; one that refuses any is ``restricted`` in the registry.
+
+        Raises
+        ------
+        SpecificationError
+            Saying what is needed and what would be right.
+        """
+
     @abstractmethod
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model, with X (n, D) and y (n,) in `pm.Data` of those names."""
+        """The PyMC model, with X (n, D), y (n,) and the arrays of `prepared` in `pm.Data` of those names."""
 
     @abstractmethod
-    def condition(self, columns: Columns, p: Parameters, X: Any, y: Any) -> dict[str, Any]:
-        """What one draw's predictive keeps of the data: named tensors, computed once a posterior."""
+    def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What one draw's predictive keeps of the data: named tensors, computed once a posterior.
+
+        ``data`` has X (n, D), y (n,) and the arrays of `prepared` by name, as symbolic variables.
+        """
 
     @abstractmethod
-    def predict(self, columns: Columns, p: Parameters, state: Parameters, X: Any, Z: Any) -> tuple[Any, Any]:
+    def predict(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
+    ) -> tuple[Any, Any]:
         """Mean (m,) and variance (m,) of one draw's latent f at candidates Z (m, D)."""
+
+    def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """Mean (n,) of one draw's latent f at the training points; overridden where it is cheaper than `predict`."""
+        return self.predict(columns, p, state, data, data["X"])[0]
+
+    def prepared(
+        self,
+        columns: Columns,
+        data: TrainingData,
+        draws: Mapping[str, np.ndarray] | None = None,
+        before: TrainingData | None = None,
+    ) -> TrainingData:
+        """The data with the arrays that this surrogate computes from them once a fit; here none.
+
+        Parameters
+        ----------
+        columns, data
+            The columns of the space, and the trials.
+        draws
+            A few draws of the hyperparameters, each (S, ...), from the posterior before; None where there is none.
+        before
+            The data of that posterior, with their arrays.
+        """
+        return data
 
 
 class GaussianProcessSurrogate(Surrogate):
@@ -145,31 +200,39 @@ class GaussianProcessSurrogate(Surrogate):
             pm.CustomDist(
                 "outcome",
                 self.mean(columns, p, X_data),
-                self._noisy_covariance(columns, p, X_data),
-                dist=_normal,
+                self.noisy_covariance(columns, p, X_data),
+                dist=multivariate_normal,
                 signature="(n),(n,n)->(n)",
                 logp=lambda value, mean, K: gaussian_log_density(K, value - mean),
                 observed=y_data,
             )
         return model
 
-    def condition(self, columns: Columns, p: Parameters, X: Any, y: Any) -> dict[str, Any]:
+    def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Inverse Cholesky factor M (n, n), weights alpha (n,) and the jitter that was needed."""
-        K = self._noisy_covariance(columns, p, X)
-        M, alpha, jitter = conditional_factors(K, y - self.mean(columns, p, X))
+        K = self.noisy_covariance(columns, p, data["X"])
+        M, alpha, jitter = conditional_factors(K, data["y"] - self.mean(columns, p, data["X"]))
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
-    def predict(self, columns: Columns, p: Parameters, state: Parameters, X: Any, Z: Any) -> tuple[Any, Any]:
+    def predict(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
+    ) -> tuple[Any, Any]:
         """f(Z) | y: mean k alpha + m(Z), variance k(Z, Z) - |M k'|^2 (eqs. 2.25 and 2.26)."""
-        k = self.covariance(columns, p, Z, X)
+        k = self.covariance(columns, p, Z, data["X"])
         mean = self.mean(columns, p, Z) + k @ state["alpha"]
         variance = self.variance(columns, p, Z) - pt.sqr(state["M"] @ k.T).sum(axis=0)
         # Rounding can take the difference below zero beside a data point.
         return mean, pt.maximum(variance, 1e-12)
 
-    def _noisy_covariance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+    def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
+        return data["y"] - (pt.sqr(p["noise"]) + NUGGET + state["jitter"]) * state["alpha"]
+
+    def noisy_covariance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+        """Covariance (n, n) of the outcomes at X (n, D)."""
         return self.covariance(columns, p, X) + (pt.sqr(p["noise"]) + NUGGET) * pt.eye(X.shape[0])
 
 
-def _normal(mean: Any, K: Any, size: Any) -> Any:
+def multivariate_normal(mean: Any, K: Any, size: Any) -> Any:
+    """The distribution behind an outcome whose log density is another expression."""
     return pm.MvNormal.dist(mean, cov=K, size=size)

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numba
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates import fast_exp, linear_algebra
 from bayeshpo.surrogates.symbolic import Op, numba_njit, register_compiled
 
 
@@ -47,5 +47,6 @@ def _compiled(op: CompiledOp, node: Any, **_: Any) -> tuple[Any, int]:
 @cache
 def _source_version(module: str) -> int:
     """A checksum of the code behind an Op: PyTensor keeps compiled code on disk and must notice when it changes."""
-    sources = (inspect.getsource(m) for m in (sys.modules[module], linear_algebra, fast_exp))
+    called = {f.__module__ for f in vars(sys.modules[module]).values() if isinstance(f, Dispatcher)}
+    sources = (inspect.getsource(sys.modules[m]) for m in sorted({module} | called))
     return zlib.crc32("".join(sources).encode())

@@ -1,0 +1,68 @@
+"""What the inner search of a Bayesian searcher maximises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+    from bayeshpo.inference.posterior import Posterior
+
+# Draws that the inner search sees, every fourth of which will do for a first look at all candidates.
+SEARCH_DRAWS = 64
+_ROUGHLY = 4
+# Draws that the last choice, predictions and recommendations see: all, of engines that do not make very many.
+CHOICE_DRAWS = 1280
+
+
+class OverDraws:
+    """An acquisition on few draws for the search and on many for the choice.
+
+    Parameters
+    ----------
+    compiled, posterior, evidence
+        The acquisition, the draws, and what is known when the next configuration is chosen.
+    """
+
+    def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
+        self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
+        self.state = compiled.state(posterior.thinned(SEARCH_DRAWS), evidence)
+        self._few = self.state.every(_ROUGHLY)
+
+    def rough(self, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) on the fewest draws."""
+        return self.compiled.value(self._few, Z)
+
+    def value(self, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) on the search's draws."""
+        return self.compiled.value(self.state, Z)
+
+    def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same with its gradient (m, D)."""
+        return self.compiled.value_and_gradient(self.state, Z)
+
+    def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
+        return self.compiled.over_all_draws(self.posterior.thinned(CHOICE_DRAWS), self.evidence, Z)
+
+
+class Flat:
+    """The same everywhere: for when there is nothing to go by, so that the maximiser explores."""
+
+    def rough(self, Z: np.ndarray) -> np.ndarray:
+        """Zeros (m,)."""
+        return np.zeros(len(Z))
+
+    def value(self, Z: np.ndarray) -> np.ndarray:
+        """Zeros (m,)."""
+        return np.zeros(len(Z))
+
+    def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zeros (m,) and (m, D)."""
+        return np.zeros(len(Z)), np.zeros_like(Z)
+
+    def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zeros (m,), twice."""
+        return np.zeros(len(Z)), np.zeros(len(Z))

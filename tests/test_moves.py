@@ -1,0 +1,114 @@
+"""Moves against the targets that they must leave unchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bayeshpo.inference import differential_evolution, mixture
+from bayeshpo.inference.moves import move
+from bayeshpo.inference.refreshment import Marginals
+
+
+def gaussian(Q):
+    return -0.5 * np.einsum("ij,jk,ik->i", Q, PRECISION, Q)
+
+
+COVARIANCE = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 25.0]])
+PRECISION = np.linalg.inv(COVARIANCE)
+
+
+def two_modes(Q):
+    return np.logaddexp(
+        np.log(0.3) + stats.norm(-3.0, 0.3).logpdf(Q).sum(axis=1), np.log(0.7) + stats.norm(3.0, 1.0).logpdf(Q).sum(1)
+    )
+
+
+def exact_gaussian(shape, rng):
+    return rng.standard_normal((*shape, 3)) @ np.linalg.cholesky(COVARIANCE).T
+
+
+def exact_two_modes(shape, rng):
+    low = rng.random((*shape, 1)) < 0.3
+    return np.where(low, -3.0 + 0.3 * rng.standard_normal((*shape, 2)), 3.0 + rng.standard_normal((*shape, 2)))
+
+
+TARGETS = pytest.mark.parametrize(
+    ("target", "exact"), [(gaussian, exact_gaussian), (two_modes, exact_two_modes)], ids=["gaussian", "two modes"]
+)
+
+
+WIDE = Marginals(np.full(3, 0.5), np.full(3, 2.5))
+KERNELS = pytest.mark.parametrize(
+    "kernel", [differential_evolution, mixture, WIDE], ids=["differences", "mixture", "marginals"]
+)
+
+
+def features(Q):
+    """First and second moments, and the share below zero (..., F)."""
+    return np.concatenate([Q, Q**2, Q[..., :1] * Q[..., 1:2], Q[..., :1] < 0.0], axis=-1)
+
+
+@KERNELS
+@TARGETS
+def test_sweeps_leave_the_target_unchanged(target, exact, kernel):
+    # Many small populations, because what one half learns from the other is what could bias it.
+    rng = np.random.default_rng(3)
+    populations, truth = [], features(exact((400_000,), np.random.default_rng(4)))
+    rates = []
+    for _ in range(60):
+        Q = exact((4, 20), rng)
+        logp = target(Q.reshape(-1, Q.shape[2])).reshape(4, 20)
+        for _ in range(8):
+            Q, logp, rate = kernel.sweep(Q, logp, target, rng)
+            rates.append(rate)
+        np.testing.assert_allclose(logp, target(Q.reshape(-1, Q.shape[2])).reshape(4, 20))
+        populations.append(features(Q).mean(axis=(0, 1)))
+    error = np.std(populations, axis=0, ddof=1) / np.sqrt(60)
+    deviation = np.abs(np.mean(populations, axis=0) - truth.mean(axis=0))
+    assert (deviation < 4.5 * np.hypot(error, truth.std(axis=0) / np.sqrt(len(truth)))).all()
+    assert 0.1 < np.mean(rates) < 0.95
+
+
+@KERNELS
+@TARGETS
+def test_a_sweep_is_reversible(target, exact, kernel):
+    # In equilibrium a draw and what it becomes can change places: E[a(q) b(q')] = E[b(q) a(q')].
+    rng = np.random.default_rng(5)
+    flows = []
+    for _ in range(150):
+        before = exact((10, 20), rng)
+        logp = target(before.reshape(-1, before.shape[2])).reshape(10, 20)
+        a, b = features(before), features(kernel.sweep(before, logp, target, rng)[0])
+        flows.append(np.einsum("idf,idg->fg", a, b) - np.einsum("idf,idg->gf", a, b))
+    error = np.std(flows, axis=0, ddof=1) / np.sqrt(150)
+    off = ~np.eye(len(error), dtype=bool)
+    assert (np.abs(np.mean(flows, axis=0))[off] < 4.5 * error[off]).all()
+
+
+def test_moves_go_on_until_the_start_is_forgotten():
+    rng = np.random.default_rng(6)
+    Q = exact_gaussian((4, 100), rng)
+    logp = gaussian(Q.reshape(-1, 3)).reshape(4, 100)
+    moved = move(Q, logp, gaussian, WIDE, rng, least=5, most=200, memory=0.3, offers=0.0)
+    assert moved.memory <= 0.3
+    assert 5 <= moved.sweeps < 200
+    ranks = [stats.spearmanr(Q[..., j].ravel(), moved.Q[..., j].ravel()).statistic for j in range(3)]
+    np.testing.assert_allclose(moved.memory, np.abs(ranks).max(), atol=1e-10)
+    assert move(Q, logp, gaussian, WIDE, rng, least=7, most=7, memory=0.0, offers=0.0).sweeps == 7
+
+
+def spike_and_shelf(Q):
+    spike, shelf = stats.norm(-3.0, 0.3).logpdf(Q[:, 0]), stats.norm(3.0, 1.5).logpdf(Q[:, 0])
+    return np.logaddexp(np.log(0.7) + spike, np.log(0.3) + shelf) + stats.norm.logpdf(Q[:, 1])
+
+
+def test_a_shelf_that_was_lost_is_found_again():
+    # All draws are on the spike: differences, and mixtures learned from them, would stay there.
+    rng = np.random.default_rng(8)
+    Q = rng.standard_normal((4, 250, 2)) * [0.3, 1.0] - [3.0, 0.0]
+    logp, prior = spike_and_shelf(Q.reshape(-1, 2)).reshape(4, 250), Marginals(np.zeros(2), np.full(2, 4.0))
+    moved = move(Q, logp, spike_and_shelf, prior, rng, least=60, most=60, memory=0.0, offers=0.0)
+    # Of 1000 draws, at least half are effective.
+    assert abs((moved.Q[..., 0] > 0.0).mean() - 0.3 * stats.norm(3.0, 1.5).sf(0.0)) < 4.5 * np.sqrt(0.21 / 500)
