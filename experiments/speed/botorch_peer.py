@@ -1,13 +1,15 @@
-"""Time BoTorch on given histories. Runs in an environment of its own (requirements-botorch.txt), started by `run.py`.
+"""Time BoTorch on given histories. Runs in an environment of its own (requirements-botorch.txt), started by `peer.py`.
 
-Reads JSON lines {"model": "map" | "fully_bayesian", "X": [[...]], "y": [...]} (minimised) and answers each with a line
-{"fit": seconds, "maximise": seconds}.
+Writes a line with versions, then reads JSON lines {"model": "map" | "fully_bayesian", "X": [[...]], "y": [...],
+"seed": 0, "maximise": true} (minimised) and answers each with a line {"fit": seconds, "maximise": seconds,
+"draws": {name: [...]}}.
 """
 
 import json
 import sys
 import time
 import warnings
+from importlib.metadata import version
 
 import torch
 from botorch.acquisition import LogExpectedImprovement, qLogExpectedImprovement
@@ -23,23 +25,37 @@ torch.set_num_threads(1)
 torch.set_default_dtype(torch.double)
 
 
-def timed(model: str, X: list[list[float]], y: list[float]) -> dict[str, float]:
-    """Seconds of one fit and of one maximisation with 10 restarts of 512 raw samples."""
+def answer(model: str, X: list[list[float]], y: list[float], seed: int, maximise: bool) -> dict:
+    """Seconds of one fit and of one maximisation with 10 restarts of 512 raw samples; draws by name, each (S, ...)."""
+    torch.manual_seed(seed)
     train_X, train_Y = torch.tensor(X), -torch.tensor(y).unsqueeze(-1)
-    start = time.perf_counter()
+    start, draws = time.perf_counter(), {}
     if model == "map":
         gp = SingleTaskGP(train_X, train_Y, outcome_transform=Standardize(1))
         fit_gpytorch_mll(ExactMarginalLogLikelihood(gp.likelihood, gp))
         acquisition = LogExpectedImprovement(gp, best_f=train_Y.max())
     else:
         gp = FullyBayesianSingleTaskGP(train_X, train_Y, outcome_transform=Standardize(1))
-        fit_fully_bayesian_model_nuts(gp, disable_progbar=True)
+        fit_fully_bayesian_model_nuts(gp, disable_progbar=True, seed=seed)
         acquisition = qLogExpectedImprovement(gp, best_f=train_Y.max())
+        draws = kept(gp)
     fitted = time.perf_counter()
-    bounds = torch.stack([torch.zeros(train_X.shape[1]), torch.ones(train_X.shape[1])])
-    optimize_acqf(acquisition, bounds=bounds, q=1, num_restarts=10, raw_samples=512)
-    return {"fit": fitted - start, "maximise": time.perf_counter() - fitted}
+    if maximise:
+        bounds = torch.stack([torch.zeros(train_X.shape[1]), torch.ones(train_X.shape[1])])
+        optimize_acqf(acquisition, bounds=bounds, q=1, num_restarts=10, raw_samples=512)
+    return {"fit": fitted - start, "maximise": time.perf_counter() - fitted, "draws": draws}
 
 
-for line in sys.stdin:
-    print(json.dumps(timed(**json.loads(line))), flush=True)
+def kept(gp: FullyBayesianSingleTaskGP) -> dict[str, list]:
+    """The draws that the fitted model keeps."""
+    lengthscale = gp.covar_module.lengthscale.detach().squeeze(1)
+    noise = gp.likelihood.noise.detach().squeeze(-1)
+    mean = gp.mean_module.constant.detach().reshape(len(noise))
+    return {"mean": mean.tolist(), "lengthscale": lengthscale.tolist(), "noise": noise.tolist()}
+
+
+if __name__ == "__main__":
+    names = ("botorch", "gpytorch", "torch", "numpyro", "jax")
+    print(json.dumps({"versions": ", ".join(f"{name} {version(name)}" for name in names)}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(**json.loads(line))), flush=True)

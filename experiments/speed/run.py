@@ -1,114 +1,110 @@
-"""Seconds per suggestion over a study of Hartmann-6, posterior and acquisition apart, with BoTorch beside it.
+"""The benchmark of speed and of true effective sample sizes, on one core.
 
-    uv run python experiments/speed/run.py [--trials 100] [--botorch PYTHON] [--output experiments/speed/table.md]
+    uv run python experiments/speed/run.py [--botorch PYTHON] [--parts study,sizes,truth,refit,start] [--output DIR]
 
-One core. The study is run with the default searcher; at every tenth trial the point-estimate engine and, if the Python
-of an environment with BoTorch is given, its point-estimate and fully Bayesian models see the same history.
+Every measured cell is a record in the output folder, so that a run that was stopped goes on with the same command. The
+tables of all records there are printed, and written to table.md in that folder and, unless --quick, beside this file.
 """
 
 import argparse
 import json
 import os
-import platform
-import resource
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-import numpy as np
+import machine
+import tables
+import targets
+from plan import LIMITS, PARTS, cells
+from records import Cell, Records, code
 
-import bayeshpo
-from bayeshpo.inference.compilation import COMPILATIONS
-from bayeshpo.parallel import CORES_VARIABLE
-from bayeshpo.problems.synthetic import Hartmann6
-from bayeshpo.trial import History
-
-FULLY_BAYESIAN_AT = (20, 50, 100)
-PEER = Path(__file__).parent / "botorch_peer.py"
+HERE = Path(__file__).parent
+ONE_THREAD = ("BAYESHPO_CORES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main() -> None:
+    arguments = _arguments()
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    if hasattr(os, "sched_setaffinity"):
+        # Libraries that do not look at these variables (XLA) get one core too.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    records = Records(arguments.output)
+    for part in arguments.parts:
+        start = time.perf_counter()
+        listed = cells(part, quick=arguments.quick, peer=bool(arguments.botorch))
+        _measure(part, records.missing(part, listed), records, arguments.botorch)
+        print(f"{part}: {time.perf_counter() - start:.0f} s", flush=True)
+    text = "\n".join(_report(records, arguments.quick)) + "\n"
+    print(text)
+    (arguments.output / "table.md").write_text(text)
+    if not arguments.quick:
+        (HERE / "table.md").write_text(text)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--botorch", help="the Python of an environment made from requirements-botorch.txt")
-    parser.add_argument("--output", type=Path, help="write the table there as well")
+    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"of {','.join(PARTS)}; all by default")
+    parser.add_argument("--output", type=Path, help="folder of records; results/speed by default")
+    parser.add_argument("--quick", action="store_true", help="few and small cells, to see that everything runs")
     arguments = parser.parse_args()
-    os.environ[CORES_VARIABLE] = "1"
+    arguments.output = arguments.output or Path("results") / ("speed-quick" if arguments.quick else "speed")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    return arguments
 
-    start = time.perf_counter()
-    study = bayeshpo.Study(Hartmann6().space, bayeshpo.BayesianSearcher(n_initial=10), seed=0, name="speed")
-    for _ in study.run(Hartmann6(), arguments.trials + 1):
-        pass
-    total = time.perf_counter() - start
-    rows = study.inference
-    first = rows.iloc[0]
-    # The first fit compiles; what is compiled later would show in the times after it.
-    warm = rows.iloc[1:]
-    seconds = {"bayeshpo, full posterior": (warm["n"], warm["seconds_sample"], warm["seconds_maximise"])}
-    points = [n for n in range(10, arguments.trials + 1) if n % 10 == 0]
-    seconds["bayeshpo, MAP"] = _point_estimate(study.history, points)
-    if arguments.botorch:
-        seconds["BoTorch, MAP"] = _botorch(arguments.botorch, "map", study.history, points)
-        chosen = [n for n in FULLY_BAYESIAN_AT if n <= arguments.trials]
-        seconds["BoTorch, fully Bayesian"] = _botorch(arguments.botorch, "fully_bayesian", study.history, chosen)
+
+def _parts(names: str) -> list[str]:
+    parts = names.split(",")
+    for part in parts:
+        if part not in PARTS:
+            raise argparse.ArgumentTypeError(f"expected parts of {','.join(PARTS)}, got {part!r}")
+    return parts
+
+
+def _measure(part: str, missing: list[Cell], records: Records, botorch: str | None) -> None:
+    batches = [[cell] for cell in missing] if part in LIMITS else [missing] if missing else []
+    for batch in batches:
+        command = [sys.executable, str(HERE / "worker.py"), part, str(records.directory), json.dumps(batch)]
+        try:
+            ended = subprocess.run([*command, *([botorch] if botorch else [])], timeout=LIMITS.get(part))
+        except subprocess.TimeoutExpired:
+            records.put(part, batch[0], "over the limit", {"reason": f"more than {LIMITS[part]} s"})
+            continue
+        for cell in records.missing(part, batch) if ended.returncode else []:
+            records.put(part, cell, "failed", {"reason": f"the process ended with exit code {ended.returncode}"})
+
+
+def _report(records: Records, quick: bool) -> list[str]:
+    # Once studies with BoTorch are on record, they are the ones to show.
+    peer = any(records.get("study", cell) for cell in cells("study", quick=quick, peer=True))
+    listed = {part: cells(part, quick=quick, peer=peer) for part in PARTS}
     lines = [
-        f"One core, {platform.machine()}, Python {platform.python_version()}; Hartmann-6, {arguments.trials} trials, "
-        "10 of them initial; seconds.",
+        "# Last run",
         "",
-        "| | suggestions timed | median | 95th percentile | median fit | median maximise |",
-        "|---|---|---|---|---|---|",
-        *(_line(name, *columns) for name, columns in seconds.items()),
-        "",
-        f"Of the {len(rows)} fits with the full posterior, {(rows['status'] == 'ok').mean():.0%} passed their checks "
-        f"(R-hat < 1.01, bulk ESS > 400); actions: {rows['action'].value_counts().to_dict()}.",
-        f"First suggestion, compiling and maximising: {first['seconds_compile'] + first['seconds_maximise']:.1f} s; "
-        f"all compilations {COMPILATIONS.seconds:.1f} s; whole study {total:.0f} s; peak memory "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB.",
+        f"{machine.description()}.",
+        *_about_peer(records, listed),
+        *_about_code(records, listed),
     ]
-    print("\n".join(lines))
-    if arguments.output:
-        arguments.output.write_text("\n".join(lines) + "\n")
+    lines += ["", "## Targets", "", *targets.lines(records, listed)]
+    for part in PARTS:
+        if any(True for _ in records.results(part, listed[part])):
+            lines += ["", f"## {part}", "", *tables.TABLES[part](records, listed[part])]
+    nothing = [line for part in PARTS for line in tables.unmeasured(records, part, listed[part])]
+    return [*lines, "", "## Not measured", "", *nothing] if nothing else lines
 
 
-def _prefix(history: History, n: int) -> History:
-    return History(history.space, history.direction, history.trials[:n])
+def _about_peer(records: Records, listed: dict[str, list[Cell]]) -> list[str]:
+    versions = {r["peer_versions"] for _, r in records.results("study", listed["study"]) if r["peer_versions"]}
+    return [f"Beside it: {'; '.join(sorted(versions))}."] if versions else []
 
 
-def _point_estimate(history: History, points: list[int]) -> tuple[list[int], list[float], list[float]]:
-    searcher = bayeshpo.BayesianSearcher(inference="map", n_initial=2)
-    streams = bayeshpo.Study(history.space, searcher, seed=0, name="speed").streams
-    searcher.ask(_prefix(history, points[0]), 1, streams)
-    fits, maxima = [], []
-    for n in points:
-        searcher.ask(_prefix(history, n), 1, streams)
-        (row,) = searcher.reports()
-        fits.append(row["seconds_sample"])
-        maxima.append(row["seconds_maximise"])
-    return points, fits, maxima
-
-
-def _botorch(
-    python: str, model: str, history: History, points: list[int]
-) -> tuple[list[int], list[float], list[float]]:
-    asked = [points[0], *points]
-    with subprocess.Popen([python, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
-        assert peer.stdin is not None
-        assert peer.stdout is not None
-        answers = []
-        for n in asked:
-            known = _prefix(history, n)
-            peer.stdin.write(json.dumps({"model": model, "X": known.X.tolist(), "y": known.losses.tolist()}) + "\n")
-            peer.stdin.flush()
-            answers.append(json.loads(peer.stdout.readline()))
-        peer.stdin.close()
-    # The first answer warms the process up and is not counted.
-    return points, [a["fit"] for a in answers[1:]], [a["maximise"] for a in answers[1:]]
-
-
-def _line(name: str, n: list[int], fit: list[float], maximise: list[float]) -> str:
-    total = np.asarray(fit) + np.asarray(maximise)
-    numbers = (np.median(total), np.quantile(total, 0.95), np.median(fit), np.median(maximise))
-    return f"| {name} | {len(n)} | " + " | ".join(f"{v:.3f}" for v in numbers) + " |"
+def _about_code(records: Records, listed: dict[str, list[Cell]]) -> list[str]:
+    found = [records.get(part, cell) for part in PARTS for cell in listed[part]]
+    known = [r for r in found if r]
+    old = sum(r["code"] != code() for r in known)
+    return [f"{old} of {len(known)} measurements were made with an earlier state of the code."] if old else []
 
 
 if __name__ == "__main__":
