@@ -102,7 +102,7 @@ def test_gradient_of_the_density(density):
 
 def test_predictive_is_the_textbooks_and_knows_believed_points(density):
     prepared = HSGP.prepared(COLUMNS, wavy(30))
-    more = prepared.extended(np.array([[0.1, 0.2], [0.7, 0.7]]), np.array([1.5, -2.0]))
+    more = HSGP.believing(COLUMNS, prepared, np.array([[0.1, 0.2], [0.7, 0.7]]), np.array([1.5, -2.0]))
     Q, Z = density.prior_draws(8, np.random.default_rng(1)), np.random.default_rng(3).random((9, 2))
     Q[:, -1] = np.maximum(Q[:, -1], np.log(0.05))
     p = predictive(density)

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.acquisitions.feasibility import log_feasibility
+from bayeshpo.inference.compilation import compiling
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive, compile_on_draws
+from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
 from bayeshpo.surrogates.base import TrainingData
-from bayeshpo.surrogates.symbolic import grad, pt
+from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
 
 
 class Acquisition(ABC):
@@ -78,6 +80,9 @@ class Evidence:
 class CompiledAcquisition:
     """An acquisition over a surrogate's predictive, compiled once for all n, draws and candidates.
 
+    Only the formula itself is compiled here, as a function of the predictive's mean and variance; its derivatives by
+    these are handed on to the predictive, which all acquisitions share.
+
     Parameters
     ----------
     acquisition
@@ -91,34 +96,33 @@ class CompiledAcquisition:
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
-        data = evidence.data
-        draws = self.predictive.condition(Q, data.extended(evidence.believed_X, evidence.believed_y))
+        data, density = evidence.data, self.predictive.density
+        known = density.surrogate.believing(density.columns, data, evidence.believed_X, evidence.believed_y)
+        draws = self.predictive.condition(Q, known)
         incumbent = draws.fitted[:, : len(data.y)].min(axis=1)
         return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (data.X, data.failed)))
 
-    def prepare(self) -> Iterator[None]:
+    def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
-        yield self.predictive.prepare()
-        _ = self._utilities
-        yield
-        _ = self._gradient
-        yield
+        yield from self.predictive.prepare()
+        yield self._utilities
+        yield self._slopes
 
     def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at candidates Z (m, D)."""
         utilities = self.log_utilities(state, Z)
-        return _log_mean_exp(utilities) + self._feasibility(state, Z)
+        feasibility, _ = log_feasibility(Z, state.finished, state.failed)
+        return log_sum_exp(utilities, axis=0) - np.log(len(utilities)) + feasibility
 
     def log_utilities(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Log utility (S, m) of every draw at candidates Z (m, D)."""
-        return self._utilities(*state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent)[0]
+        return self._utilities(*self.predictive(state.draws, Z), state.incumbent)[0]
 
     def value_and_gradient(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) and its gradient (m, D) at candidates Z (m, D)."""
-        value, gradient = self._gradient(
-            *state.draws.arguments(), np.ascontiguousarray(Z), state.incumbent, state.finished, state.failed
-        )
-        return value, gradient
+        value, *slopes = self._slopes(*self.predictive(state.draws, Z), state.incumbent)
+        feasibility, slope = log_feasibility(Z, state.finished, state.failed)
+        return value + feasibility, self.predictive.pullback(state.draws, Z, *slopes) + slope
 
     def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
@@ -131,49 +135,36 @@ class CompiledAcquisition:
         share = (copies / copies.sum())[:, None]
         states = [self.state(Q[i : i + CHUNK], evidence) for i in range(0, len(Q), CHUNK)]
         utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
-        shift = utilities.max(axis=0)
-        value = shift + np.log((share * np.exp(utilities - shift)).sum(axis=0))
+        value = log_sum_exp(utilities + np.log(share), axis=0)
         error = np.sqrt((share**2 * (np.exp(utilities - value) - 1.0) ** 2).sum(axis=0))
-        return value + self._feasibility(states[0], Z), error
-
-    def _feasibility(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
-        if len(state.failed) == 0:
-            return np.zeros(len(Z))
-        return log_feasibility(np, Z, state.finished, state.failed)
-
-    @cached_property
-    def _symbolic(self) -> tuple[list[Any], Any, Any]:
-        inputs, mean, variance = self.predictive.symbolic()
-        incumbent = pt.dvector("incumbent")
-        utilities = self.acquisition.log_utility(mean, variance, incumbent)
-        return [*inputs.variables(), incumbent], inputs, utilities
+        return value + log_feasibility(Z, evidence.data.X, evidence.data.failed)[0], error
 
     @cached_property
     def _utilities(self) -> Any:
-        variables, _, utilities = self._symbolic
-        return compile_on_draws(self.predictive, "acquisition", variables, [utilities], [np.zeros(2)])
+        inputs, utilities = self._formula
+        return self._compiled("acquisition", inputs, [utilities])
 
     @cached_property
-    def _gradient(self) -> Any:
-        variables, inputs, utilities = self._symbolic
-        finished, failed = pt.dmatrix("finished"), pt.dmatrix("failed")
+    def _slopes(self) -> Any:
+        """The acquisition (m,), and its derivatives by mean and variance (S, m) each."""
+        inputs, utilities = self._formula
         shift = pt.max(utilities, axis=0)
         value = pt.log(pt.mean(pt.exp(utilities - shift), axis=0)) + shift
-        value = value + log_feasibility(pt, inputs.Z, finished, failed)
-        gradient = grad(pt.sum(value), inputs.Z)
-        D = self.predictive.density.columns.dimension
-        return compile_on_draws(
-            self.predictive, "gradient of the acquisition", [*variables, finished, failed],
-            [value, gradient], [np.zeros(2), np.zeros((1, D)), np.zeros((0, D))],
-        )  # fmt: skip
+        return self._compiled("gradient of the acquisition", inputs, [value, *grad(pt.sum(value), inputs[:2])])
+
+    @cached_property
+    def _formula(self) -> tuple[list[Any], Any]:
+        mean, variance, incumbent = pt.dmatrix("mean"), pt.dmatrix("variance"), pt.dvector("incumbent")
+        return [mean, variance, incumbent], self.acquisition.log_utility(mean, variance, incumbent)
+
+    def _compiled(self, what: str, inputs: list[Any], outputs: list[Any]) -> Any:
+        with compiling(what):
+            compiled = function(inputs, outputs, mode=COMPILED, trust_input=True, on_unused_input="ignore")
+            compiled(np.zeros((2, 1)), np.ones((2, 1)), np.zeros(2))
+        return compiled
 
 
 @lru_cache(maxsize=32)
 def compiled_acquisition(acquisition: Acquisition, predictive: Predictive) -> CompiledAcquisition:
     """An acquisition compiled for a predictive; one a process."""
     return CompiledAcquisition(acquisition, predictive)
-
-
-def _log_mean_exp(utilities: np.ndarray) -> np.ndarray:
-    shift = utilities.max(axis=0)
-    return np.log(np.mean(np.exp(utilities - shift), axis=0)) + shift

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.importance import KHAT_LIMIT, Importance, khat_limit, pareto_smoothed
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import ESS_LIMIT, InferenceReport
 from bayeshpo.surrogates.base import TrainingData
@@ -134,7 +135,7 @@ def audited(
     weights = importance.log_weights.reshape(chains, draws)
     if importance.reliable:
         # The mean weight, in units of the loss.
-        evidence = float(np.asarray(logsumexp(ratios))) - np.log(len(ratios)) - len(data.y) * np.log(data.scale)
+        evidence = float(log_sum_exp(ratios)) - np.log(len(ratios)) - len(data.y) * np.log(data.scale)
         report = replace(report, evidence_increment=evidence)
     return Posterior(density, data, Q, _judged(report, importance, doubt), weights, statistics)
 

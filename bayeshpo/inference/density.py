@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
-import numba
 import numpy as np
 import pymc
 from pymc.pytensorf import join_nonshared_inputs
 
 from bayeshpo.inference.compilation import compiling
+from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.refreshment import Marginals
-from bayeshpo.parallel import available_cores
 from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
-from bayeshpo.surrogates.symbolic import Mode, clone_replace, function, get_mode, grad, pm, pt, vectorize_graph
+from bayeshpo.surrogates.symbolic import COMPILED, UNCOMPILED, clone_replace, function, grad, pm, pt, vectorize_graph
 
-# Below this many matrix entries a second thread costs more than it saves.
-_WORTH_A_THREAD = 50_000
 # Draws that tell what the prior's marginals are like.
 _PRIOR_DRAWS = 1000
 
@@ -63,27 +58,23 @@ class LogDensity:
         self.pymc_model: pymc.Model = surrogate.model(columns, np.zeros((2, D)), np.zeros(2))
         self.blocks = _layout(self.pymc_model)
         self.dimension = self.blocks[-1].stop
-        self.pool = ThreadPoolExecutor(available_cores())
         self.no_data = surrogate.prepared(columns, TrainingData.none(D))
         self.example = surrogate.prepared(columns, self.no_data.extended(np.zeros((1, D)), np.zeros(1)))
 
     def batch(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log densities (S,) of a population Q (S, Q) given the data: one compiled call a core."""
-        Q, arrays = np.ascontiguousarray(Q, dtype=np.float64), self._arrays(data)
-        population, out = self._population, np.empty(len(Q))
-        parts = available_cores() if len(Q) * len(data.y) ** 2 > _WORTH_A_THREAD else 1
-        edges = np.linspace(0, len(Q), parts + 1).astype(int)
-        jobs = [(Q[a:b], arrays, out[a:b]) for a, b in itertools.pairwise(edges)]
-        if parts == 1:
-            population(*jobs[0])
-        else:
-            list(self.pool.map(lambda job: population(*job), jobs))
-        return out
+        Q = np.ascontiguousarray(Q, dtype=np.float64)
+        return self._population(Q, *self._arrays(data), entries=len(data.y) ** 2)[0]
 
     def value_and_gradient(self, data: TrainingData) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """The log density and its gradient (Q,) as a function of q (Q,), given the data."""
         gradient, arrays = self._gradient, self._arrays(data)
-        return lambda q: gradient(q, arrays)
+
+        def target(q: np.ndarray) -> tuple[float, np.ndarray]:
+            value, slope = gradient(q[None], *arrays)
+            return float(value[0]), slope[0]
+
+        return target
 
     def prepare(self) -> None:
         """Compile the log density now, if it is not compiled yet."""
@@ -102,7 +93,7 @@ class LogDensity:
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Exact, independent draws (n, Q) from the prior."""
         model: Any = self.pymc_model
-        drawn = pm.draw(model.free_RVs, draws=n, random_seed=rng, mode=_PYTHON)
+        drawn = pm.draw(model.free_RVs, draws=n, random_seed=rng, mode=UNCOMPILED)
         return self.unconstrain({rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=True)})
 
     @cached_property
@@ -134,36 +125,16 @@ class LogDensity:
         return logp, q, list(data.values())
 
     @cached_property
-    def _population(self) -> Any:
+    def _population(self) -> OverDraws:
         logp, q, data = self._graph
-        with compiling("log density"):
-            # A surrogate need not use X: a bare posterior is one too.
-            core = function([q, *data], logp, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
-
-            # Draw by draw, so that one draw's covariance stays in the cache; without the interpreter's lock, so that
-            # threads share the population.
-            @numba.njit(nogil=True)
-            def population(Q, arrays, out):
-                for s in range(Q.shape[0]):
-                    out[s] = core(Q[s], *arrays)[0].item()
-
-            population(np.zeros((1, self.dimension)), self._arrays(self.example), np.empty(1))
-        return population
+        example = (np.zeros(self.dimension), *self._arrays(self.example))
+        return OverDraws("log density", [q], data, [logp], example)
 
     @cached_property
-    def _gradient(self) -> Any:
+    def _gradient(self) -> OverDraws:
         logp, q, data = self._graph
-        with compiling("gradient of the log density"):
-            outputs = [logp, grad(logp, q)]
-            core = function([q, *data], outputs, mode=_NUMBA, trust_input=True, on_unused_input="ignore").vm.jit_fn
-
-            @numba.njit(nogil=True)
-            def gradient(q, arrays):
-                value, slope = core(q, *arrays)
-                return value.item(), slope
-
-            gradient(np.zeros(self.dimension), self._arrays(self.example))
-        return gradient
+        example = (np.zeros(self.dimension), *self._arrays(self.example))
+        return OverDraws("gradient of the log density", [q], data, [logp, grad(logp, q)], example)
 
     @cached_property
     def log_jacobian(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -173,7 +144,7 @@ class LogDensity:
         volume = model.logp(vars=free, jacobian=True) - model.logp(vars=free, jacobian=False)
         [volume], q = join_nonshared_inputs(model.initial_point(), [volume], model.value_vars)
         with compiling("log Jacobian"):
-            core = function([q], [volume, grad(volume, q)], mode=_NUMBA, trust_input=True)
+            core = function([q], [volume, grad(volume, q)], mode=COMPILED, trust_input=True)
 
             def log_jacobian(q):
                 value, slope = core(q)
@@ -192,7 +163,7 @@ class LogDensity:
         free = model.replace_rvs_by_values(model.free_RVs)
         outputs = clone_replace(list(free), values)
         Q = pt.dmatrix("Q")
-        return function([Q], vectorize_graph(outputs, {q: Q}), mode=_PYTHON, trust_input=True)
+        return function([Q], vectorize_graph(outputs, {q: Q}), mode=UNCOMPILED, trust_input=True)
 
     @cached_property
     def _unconstrain(self) -> Any:
@@ -205,19 +176,13 @@ class LogDensity:
             inputs.append(value)
             batched.append(pt.tensor(f"{block.name}_values", dtype="float64", shape=(None, *block.shape)))
         outputs = vectorize_graph(outputs, dict(zip(inputs, batched, strict=True)))
-        return function(batched, outputs, mode=_PYTHON)
+        return function(batched, outputs, mode=UNCOMPILED)
 
 
 @lru_cache(maxsize=32)
 def log_density(surrogate: Surrogate, columns: Columns) -> LogDensity:
     """The density of a surrogate on a space's columns; one a process, so that it is compiled once."""
     return LogDensity(surrogate, columns)
-
-
-# For graphs that run once a fit on whole arrays: compiling them would cost more than they ever do.
-_PYTHON = Mode(linker="py", optimizer="fast_compile")
-# As `pymc.compile` does: parameters outside a distribution's domain give a log density of -inf, not an exception.
-_NUMBA = get_mode("NUMBA").including("local_check_parameter_to_ninf_switch")
 
 
 def _layout(model: pymc.Model) -> list[Block]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from arviz_stats.base.array import array_stats
-from scipy.special import logsumexp
+
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 
 KHAT_LIMIT = 0.7
 # Log weights that differ by less are equal up to rounding: there is no tail to fit.
@@ -52,7 +53,7 @@ def pareto_smoothed(log_ratios: np.ndarray) -> Importance | None:
     finite = np.isfinite(ratios)
     if not finite.any() or np.isposinf(ratios).any():
         return None
-    plain = ratios - np.asarray(logsumexp(ratios))
+    plain = ratios - log_sum_exp(ratios)
     if finite.all() and np.ptp(ratios) < _EQUAL:
         return Importance(plain, 0.0, float(len(ratios)))
     tail = min(0.2 * len(ratios), 3.0 * np.sqrt(len(ratios)))
@@ -66,4 +67,4 @@ def pareto_smoothed(log_ratios: np.ndarray) -> Importance | None:
 
 def effective_draws(log_weights: np.ndarray) -> float:
     """Kish's effective number of draws of normalised log weights."""
-    return float(np.exp(-np.asarray(logsumexp(2.0 * log_weights))))
+    return float(np.exp(-log_sum_exp(2.0 * log_weights)))

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayeshpo.inference.differential_evolution import Target
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 
 _COMPONENTS = 12
 # Draws to fit to: more make the fit slower and hardly better.
@@ -67,7 +68,7 @@ class StudentMixture:
 
     def log_density(self, X: np.ndarray) -> np.ndarray:
         """Log density (n,) at X (n, Q)."""
-        return _log_sum_exp(self._log_joint(X))
+        return log_sum_exp(self._log_joint(X), axis=0)
 
     def _log_joint(self, X: np.ndarray) -> np.ndarray:
         """Log share times density of each component (K, n) (Kotz and Nadarajah 2004, eq. 1.1)."""
@@ -81,7 +82,7 @@ class StudentMixture:
 
     def _improved(self, X: np.ndarray, pooled: np.ndarray) -> StudentMixture:
         joint = self._log_joint(X)
-        belongs = np.exp(joint - _log_sum_exp(joint))
+        belongs = np.exp(joint - log_sum_exp(joint, axis=0))
         counts = belongs.sum(axis=1)
         alive = counts > X.shape[1] / 2.0
         belongs, counts = belongs[alive], counts[alive]
@@ -118,11 +119,6 @@ def sweep(
         logp[:, moving] = np.where(take, value, logp[:, moving].ravel()).reshape(islands, -1)
         reach += _effective_share(log_weight) / 2.0
     return Q, logp, reach
-
-
-def _log_sum_exp(a: np.ndarray) -> np.ndarray:
-    top = a.max(axis=0)
-    return top + np.log(np.exp(a - top).sum(axis=0))
 
 
 def _effective_share(log_weights: np.ndarray) -> float:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from bayeshpo.inference.approximation import Affine, audited, not_found
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.optimization import Target, descent, starting_points
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport
@@ -72,7 +72,7 @@ class Pathfinder(Engine):
         n = self.chains * self.draws
         each = [way.draws(-(-n // len(found)), rng, tails=True) for way in found]
         Q = np.stack(each, axis=1).reshape(-1, density.dimension)[:n]
-        mixture = logsumexp([way.log_density(Q, tails=True) for way in found], axis=0) - np.log(len(found))
+        mixture = log_sum_exp(np.array([way.log_density(Q, tails=True) for way in found]), axis=0) - np.log(len(found))
         shape = (self.chains, self.draws)
         return audited(density, data, Q.reshape(*shape, -1), np.asarray(mixture).reshape(shape), report, watch)
 

@@ -1,7 +1,7 @@
 """Predictive of a surrogate under its posterior: the latent function at candidates, for every draw at once.
 
-The graphs are written for one draw, as the surrogate states them, and vectorised over draws; they are compiled once
-for all n, draws and candidates.
+The graphs are written for one draw, as the surrogate states them, and looped over draws; they are compiled once for all
+n, draws and candidates.
 """
 
 from __future__ import annotations
@@ -13,29 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.density import LogDensity
+from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.surrogates.base import TrainingData
-from bayeshpo.surrogates.symbolic import function as compile_function
-from bayeshpo.surrogates.symbolic import pt, vectorize_graph
+from bayeshpo.surrogates.symbolic import grad, pt
 
 # Draws that are conditioned and predicted at a time: bounds the memory of n x n factors.
 CHUNK = 128
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Symbolic inputs of a predictive: hyperparameters and state of each draw, training data, candidates."""
-
-    parameters: dict[str, Any]
-    state: dict[str, Any]
-    data: dict[str, Any]
-    Z: Any
-
-    def variables(self) -> list[Any]:
-        """In the order in which compiled functions take them."""
-        return [*self.parameters.values(), *self.state.values(), *self.data.values(), self.Z]
 
 
 @dataclass(frozen=True)
@@ -57,10 +42,6 @@ class ConditionedDraws:
     data: Mapping[str, np.ndarray]
     fitted: np.ndarray
 
-    def arguments(self) -> list[np.ndarray]:
-        """In the order of `Inputs.variables`, candidates left out."""
-        return [*self.parameters.values(), *self.state.values(), *self.data.values()]
-
     def every(self, step: int) -> ConditionedDraws:
         """Each so manieth draw."""
         parameters = {k: np.ascontiguousarray(v[::step]) for k, v in self.parameters.items()}
@@ -80,33 +61,31 @@ class Predictive:
     def __init__(self, density: LogDensity) -> None:
         self.density = density
         self._surrogate, self._columns = density.surrogate, density.columns
-
-    def prepare(self) -> None:
-        """Compile what conditions draws on data now, if it is not compiled yet."""
-        _ = self._condition
-
-    def symbolic(self) -> tuple[Inputs, Any, Any]:
-        """Inputs with a leading draw dimension, and the mean (S, m) and variance (S, m) at candidates."""
-        p = self._single_draw()
-        data, Z = self.density.data_variables(), pt.dmatrix("Z")
-        template = self._surrogate.condition(self._columns, p, data)
-        state = {k: pt.tensor(k, dtype=v.dtype, shape=(None,) * v.ndim) for k, v in template.items()}
-        mean, variance = self._surrogate.predict(self._columns, p, state, data, Z)
-        batched_p, batched_state = _batched(p), _batched(state)
-        replace = {p[k]: batched_p[k] for k in p} | {state[k]: batched_state[k] for k in state}
-        mean, variance = vectorize_graph([mean, variance], replace)
-        return Inputs(batched_p, batched_state, data, Z), mean, variance
+        # Symbolic hyperparameters of one draw, data, candidates, and one draw's state.
+        self._p = {b.name: pt.tensor(b.name, dtype="float64", shape=b.shape) for b in density.blocks}
+        self._data, self._Z = density.data_variables(), pt.dmatrix("Z")
+        self._conditioned = self._surrogate.condition(self._columns, self._p, self._data)
+        self._state = {k: pt.tensor(k, dtype=v.dtype, shape=(None,) * v.ndim) for k, v in self._conditioned.items()}
 
     def condition(self, Q: np.ndarray, data: TrainingData) -> ConditionedDraws:
         """Unconstrained draws Q (S, Q) with their state given the data."""
         parameters, named = self.density.constrain(Q), data.named()
-        *state, fitted = self._condition(*parameters.values(), *named.values())
-        return ConditionedDraws(parameters, dict(zip(self._state_names, state, strict=True)), named, fitted)
+        *state, fitted = self._condition(*parameters.values(), *named.values(), entries=len(data.y) ** 2)
+        return ConditionedDraws(parameters, dict(zip(self._state, state, strict=True)), named, fitted)
 
-    def __call__(self, conditioned: ConditionedDraws, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, draws: ConditionedDraws, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean (S, m) and variance (S, m) of the latent function at Z (m, D), in units of the standardised outcome."""
-        mean, variance = self._predict(*conditioned.arguments(), np.ascontiguousarray(Z))
+        Z = np.ascontiguousarray(Z)
+        mean, variance = self._predict(*_own(draws), *draws.data.values(), Z, entries=_entries(draws, Z))
         return mean, variance
+
+    def pullback(
+        self, draws: ConditionedDraws, Z: np.ndarray, by_mean: np.ndarray, by_variance: np.ndarray
+    ) -> np.ndarray:
+        """Derivative by Z (m, D) of a function whose derivatives by mean and variance are given, (S, m) each."""
+        Z, slopes = np.ascontiguousarray(Z), (np.ascontiguousarray(by_mean), np.ascontiguousarray(by_variance))
+        (gradient,) = self._pullback(*_own(draws), *slopes, *draws.data.values(), Z, entries=_entries(draws, Z))
+        return gradient.sum(axis=0)
 
     def at(self, posterior: Posterior, Z: np.ndarray, most: int = 1024) -> tuple[np.ndarray, np.ndarray]:
         """As calling it, over up to ``most`` equally weighted draws of a posterior, in bounded memory."""
@@ -114,54 +93,53 @@ class Predictive:
         parts = [self(self.condition(Q[i : i + CHUNK], posterior.data), Z) for i in range(0, len(Q), CHUNK)]
         return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
 
-    def _single_draw(self) -> dict[str, Any]:
-        return {b.name: pt.tensor(b.name, dtype="float64", shape=b.shape) for b in self.density.blocks}
+    def prepare(self) -> Any:
+        """Compile now what is not compiled yet, a function a step."""
+        yield self._condition
+        yield self._predict
+        yield self._pullback
 
     @cached_property
-    def _state_names(self) -> list[str]:
-        return list(self._surrogate.condition(self._columns, self._single_draw(), self.density.data_variables()))
+    def _condition(self) -> OverDraws:
+        fitted = self._surrogate.fitted(self._columns, self._p, self._conditioned, self._data)
+        own, shared = self._p.values(), self._data.values()
+        outputs = [*self._conditioned.values(), fitted]
+        parameters = self.density.constrain(np.zeros((1, self.density.dimension)))
+        example = [v[0] for v in parameters.values()], self.density.example.named().values()
+        return OverDraws("condition", [*own], [*shared], outputs, [*example[0], *example[1]])
 
     @cached_property
-    def _condition(self) -> Any:
-        p, data = self._single_draw(), self.density.data_variables()
-        state = self._surrogate.condition(self._columns, p, data)
-        fitted = self._surrogate.fitted(self._columns, p, state, data)
-        batched = _batched(p)
-        outputs = vectorize_graph([*state.values(), fitted], {p[k]: batched[k] for k in p})
-        with compiling("condition"):
-            variables = [*batched.values(), *data.values()]
-            function = compile_function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
-            draw = self.density.constrain(np.zeros((1, self.density.dimension)))
-            function(*draw.values(), *self.density.example.named().values())
-        return function
+    def _predict(self) -> OverDraws:
+        return self._on_candidates("predict", [], list(self._moments), [])
 
     @cached_property
-    def _predict(self) -> Any:
-        inputs, mean, variance = self.symbolic()
-        return compile_on_draws(self, "predict", inputs.variables(), [mean, variance], [])
+    def _pullback(self) -> OverDraws:
+        mean, variance = self._moments
+        slopes = [pt.dvector("by_mean"), pt.dvector("by_variance")]
+        gradient = grad(pt.sum(slopes[0] * mean + slopes[1] * variance), self._Z)
+        return self._on_candidates("gradient of the predictive", slopes, [gradient], [np.ones(1), np.ones(1)])
+
+    @cached_property
+    def _moments(self) -> tuple[Any, Any]:
+        """Mean (m,) and variance (m,) of one draw."""
+        return self._surrogate.predict(self._columns, self._p, self._state, self._data, self._Z)
+
+    def _on_candidates(self, what: str, more: list[Any], outputs: list[Any], example: list[np.ndarray]) -> OverDraws:
+        draw = self.condition(np.zeros((1, self.density.dimension)), self.density.example)
+        own, Z = [*self._p.values(), *self._state.values(), *more], np.zeros((1, self._columns.dimension))
+        values = [*[v[0] for v in _own(draw)], *example, *draw.data.values(), Z]
+        return OverDraws(what, own, [*self._data.values(), self._Z], outputs, values)
 
 
-def compile_on_draws(
-    predictive: Predictive, what: str, variables: list[Any], outputs: list[Any], extra: list[Any]
-) -> Any:
-    """Compile a function of conditioned draws, candidates and ``extra`` arrays, and call it once on example values.
+def _own(draws: ConditionedDraws) -> list[np.ndarray]:
+    return [*draws.parameters.values(), *draws.state.values()]
 
-    ``variables`` are all symbolic inputs, the last ``len(extra)`` of which stand for the extra arrays.
-    """
-    density = predictive.density
-    D = density.columns.dimension
-    example = predictive.condition(np.zeros((2, density.dimension)), density.example)
-    with compiling(what):
-        function = compile_function(variables, outputs, mode="NUMBA", trust_input=True, on_unused_input="ignore")
-        function(*example.arguments(), np.zeros((1, D)), *extra)
-    return function
+
+def _entries(draws: ConditionedDraws, Z: np.ndarray) -> int:
+    return draws.fitted.shape[1] * (draws.fitted.shape[1] + len(Z))
 
 
 @lru_cache(maxsize=32)
 def predictive(density: LogDensity) -> Predictive:
     """The predictive of a density; one a process, so that it is compiled once."""
     return Predictive(density)
-
-
-def _batched(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: pt.tensor(f"{k}_draws", dtype=v.dtype, shape=(None, *v.type.shape)) for k, v in variables.items()}

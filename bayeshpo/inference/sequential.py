@@ -12,13 +12,13 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.entry import draws_near_mode
 from bayeshpo.inference.importance import effective_draws, pareto_smoothed
+from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.moves import OFFERS, Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
@@ -213,7 +213,7 @@ class _Step:
 
     def log_ratio(self, share: float) -> float:
         """Log of how much the density's integral changes over a share of the way, as the draws estimate it."""
-        return _log_sum(self.log_weights + share * self._increment())
+        return log_sum_exp(self.log_weights + share * self._increment())
 
     def evidence(self, log_ratio: float) -> float:
         """Log predictive density of the new outcomes given the old ones, in units of the loss, from the whole ratio."""
@@ -223,7 +223,7 @@ class _Step:
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""
         weights = self.log_weights + share * self._increment()
-        return weights - _log_sum(weights)
+        return weights - log_sum_exp(weights)
 
     def target(self, share: float) -> _Bridge:
         """Log density after a share of the way, as a function of points (m, Q)."""
@@ -296,10 +296,6 @@ def _longest_stride(step: _Step, rest: float) -> float | None:
 
 def _log_density(density: LogDensity, Q: np.ndarray, data: TrainingData) -> np.ndarray:
     return density.batch(Q.reshape(-1, Q.shape[2]), data).reshape(Q.shape[:2])
-
-
-def _log_sum(log_weights: np.ndarray) -> float:
-    return float(np.asarray(logsumexp(log_weights)))
 
 
 def _statistics(moved: Moved) -> dict[str, np.ndarray]:

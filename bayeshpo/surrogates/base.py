@@ -166,6 +166,10 @@ class Surrogate(ABC):
         """
         return data
 
+    def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
+        """The data of a fit with more points (m, D) and outcomes (m,), which `condition` is to take for observed."""
+        return data.extended(X, y)
+
 
 class GaussianProcessSurrogate(Surrogate):
     """A surrogate whose latent function is integrated out.

@@ -70,6 +70,10 @@ class HilbertSpaceGaussianProcess(Surrogate):
         arrays = {"products": basis.T @ basis, "outcomes": basis.T @ data.y, "sums": basis.sum(axis=0)}
         return replace(data, arrays=arrays)
 
+    def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
+        """The data with more points, and the arrays of all of them."""
+        return self.prepared(columns, data.extended(X, y))
+
     def check(self, columns: Columns) -> None:
         """Refuse columns that basis functions on a box cannot stand for."""
         if columns.dimension not in HALF_WIDTHS:
@@ -113,9 +117,6 @@ class HilbertSpaceGaussianProcess(Surrogate):
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Conditional mean "weights" (M,) of the functions' coefficients, and "F" (M, M), F'F their covariance."""
         weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-        # From X and y, which may have believed points beside those of the fit; no draw enters, so computed once.
-        basis = self._basis(pt, columns, data["X"])
-        data = {"products": basis.T @ basis, "outcomes": basis.T @ data["y"], "sums": basis.sum(axis=0)}
         F, w = low_rank_factors(*self._products(p, weight, data), pt.sqr(p["noise"]) + NUGGET)
         return {"F": F * weight, "weights": w * weight}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.surrogates.base import Columns, GaussianProcessSurrogate
-from bayeshpo.surrogates.symbolic import Mode, function, pm, pt
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pm, pt
 
 # Points whose conditional variance is less than this share of the largest variance tell nothing new.
 _REDUNDANT = 1e-8
@@ -102,14 +102,12 @@ def _compiled(surrogate: GaussianProcessSurrogate, columns: Columns) -> tuple[li
         p = surrogate.priors(columns)
     inputs = {name: pt.tensor(name, dtype="float64", shape=v.type.shape) for name, v in p.items()}
     A, B = pt.dmatrix("A"), pt.dmatrix("B")
-    # Evaluated a few times a fit: compiling them would cost more than they ever do.
-    mode = Mode(linker="py", optimizer="fast_compile")
     cross, diagonal = (
-        function([*inputs.values(), *points], output, mode=mode, on_unused_input="ignore", trust_input=True)
+        function([*inputs.values(), *points], output, mode=UNCOMPILED, on_unused_input="ignore", trust_input=True)
         for points, output in (
             ([A, B], surrogate.covariance(columns, inputs, A, B)),
             ([A], surrogate.variance(columns, inputs, A)),
         )
     )
-    values = pm.draw([model[name] for name in p], draws=_PRIOR_DRAWS, random_seed=0, mode=mode)
+    values = pm.draw([model[name] for name in p], draws=_PRIOR_DRAWS, random_seed=0, mode=UNCOMPILED)
     return list(p), cross, diagonal, [np.asarray(v) for v in values]

@@ -6,15 +6,18 @@ here they have no types; shapes are in the docstrings.
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pymc
 import pytensor
 import pytensor.compile.mode
 import pytensor.graph.op
 import pytensor.graph.replace
 import pytensor.tensor
+from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch import basic
 from pytensor.link.numba.dispatch.linalg.decomposition import cholesky
 
@@ -31,6 +34,11 @@ get_mode: Any = pytensor.compile.mode.get_mode
 Op: Any = pytensor.graph.op.Op
 Tensor = Any
 
+# As `pymc.compile` does: parameters outside a distribution's domain give a log density of -inf, not an exception.
+COMPILED = get_mode("NUMBA").including("local_check_parameter_to_ninf_switch")
+# For graphs that run a few times on whole arrays: compiling them would cost more than they ever do.
+UNCOMPILED = Mode(linker="py", optimizer="fast_compile")
+
 # Without leave to reorder or fuse floating-point operations: with it, a function gives other last digits when it is
 # compiled anew than when it is loaded from the cache, and a study would not repeat itself.
 numba_njit: Any = partial(basic.numba_njit, fastmath=False)
@@ -43,3 +51,17 @@ def strict_arithmetic() -> Any:
 
 register_compiled: Any = basic.register_funcify_default_op_cache_key
 nan_cholesky: Any = cholesky._cholesky
+
+
+def cached_loop(graph: Any, source: str) -> Any:
+    """A compiled function from its text, which calls ``core``, the compiled graph; kept on disk as PyTensor's own are.
+
+    It runs without the interpreter's lock.
+    """
+    core, key = basic.numba_funcify_and_cache_key(graph)
+    keep = key is not None and _pytensor.config.numba__cache
+    digest = hashlib.sha256(f"{key} {_pytensor.config.numba__fastmath} {source}".encode()).hexdigest()
+    name = source[len("def ") : source.index("(")]
+    names = {"core": core, "np": np, "__name__": __name__}
+    loop = compile_numba_function_src(source, name, names, {}, cache_key=digest if keep else None)
+    return numba_njit(loop, final_function=True, nogil=True, cache=keep)

@@ -75,7 +75,8 @@ def _rate(records: Records, cells: list[Cell]) -> Iterator[Row]:
         target = f"true ESS per second of the {which} hyperparameter: at least 50 times BoTorch's NUTS"
         if ours and theirs:
             a, b = ours.per_second(which), theirs.per_second(which)
-            yield target, f"{a:.0f} against {b:.2f}: {a / b:.0f} times", a >= 50.0 * b
+            times = f"{a / b:.0f} times" if b > 0.0 else "none to speak of"
+            yield target, f"{a:.0f} against {b:.2f}: {times}", a >= 50.0 * b
         else:
             yield target, "", None
 
