@@ -112,3 +112,22 @@ def test_a_shelf_that_was_lost_is_found_again():
     moved = move(Q, logp, spike_and_shelf, prior, rng, least=60, most=60, memory=0.0, offers=0.0)
     # Of 1000 draws, at least half are effective.
     assert abs((moved.Q[..., 0] > 0.0).mean() - 0.3 * stats.norm(3.0, 1.5).sf(0.0)) < 4.5 * np.sqrt(0.21 / 500)
+
+
+def two_places(Q):
+    near, far = (stats.norm(m, 0.3).logpdf(Q).sum(axis=1) for m in (-3.0, 3.0))
+    return np.logaddexp(np.log(0.6) + near, np.log(0.4) + far)
+
+
+def test_a_mode_that_only_scouts_know_gets_its_share():
+    # Far away in all three coordinates: no move of one of them, and no difference within the population, leads there.
+    rng = np.random.default_rng(9)
+    Q = 0.3 * rng.standard_normal((4, 250, 3)) - 3.0
+    logp, scouts = two_places(Q.reshape(-1, 3)).reshape(4, 250), 3.0 + 0.3 * rng.standard_normal((80, 3))
+    alone, with_scouts = (
+        move(Q, logp, two_places, WIDE, np.random.default_rng(10), least=40, most=40, memory=0.0, offers=0.0, scouts=s)
+        for s in (None, scouts)
+    )
+    assert (alone.Q[..., 0] > 0.0).mean() == 0.0
+    # Of 1000 draws, at least half are effective.
+    assert abs((with_scouts.Q[..., 0] > 0.0).mean() - 0.4) < 4.5 * np.sqrt(0.24 / 500)

@@ -26,6 +26,8 @@ WEIGHED = {"laplace": Laplace(), "mean_field": ADVI(), "full_rank": ADVI(full_ra
 # The references themselves took small steps: adapt_delta 0.95 to 0.99.
 MCMC = {
     "sequential": Sequential(),
+    # With fewer moves the upper tail of an amplitude comes out too light, by six standard errors.
+    "long_sequential": Sequential(memory=0.0, sweeps=80),
     "nuts": NUTS(),
     "careful_nuts": NUTS(tune=500, target_accept=0.95),
     "smc": SMC(),
@@ -77,6 +79,8 @@ def fit(engine, truth: Reference, seed: int = 1) -> Posterior:
         ("eight_schools", "sequential"),
         ("eight_schools", "smc"),
         pytest.param("eight_schools", "nuts", marks=pytest.mark.slow),
+        pytest.param("gp_pois_regr", "long_sequential", marks=pytest.mark.slow),
+        pytest.param("gp_pois_regr", "smc", marks=pytest.mark.slow),
         pytest.param("gp_pois_regr", "careful_nuts", marks=pytest.mark.slow),
     ],
 )
@@ -84,24 +88,6 @@ def test_samplers_agree_with_the_reference(posterior, name):
     truth = reference(posterior)
     fitted = fit(MCMC[name], truth)
     assert fitted.report.status == "ok"
-    assert largest_z(truth, fitted) < LIMIT
-
-
-@pytest.mark.slow
-def test_smc_agrees_with_the_reference_or_says_that_it_does_not():
-    truth = reference("gp_pois_regr")
-    fitted = fit(SMC(), truth)
-    assert fitted.report.status != "ok" or largest_z(truth, fitted) < LIMIT
-
-
-# With their default moves, populations leave these tails too light, and their checks do not see it.
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "engine", [Sequential(memory=0.0, sweeps=400), SMC(memory=0.0, sweeps=400)], ids=["sequential", "smc"]
-)
-def test_long_populations_agree_with_the_reference_where_tails_are_hard_to_reach(engine):
-    truth = reference("gp_pois_regr")
-    fitted = fit(engine, truth)
     assert largest_z(truth, fitted) < LIMIT
 
 

@@ -94,13 +94,13 @@ class StudentMixture:
 
 
 def sweep(
-    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator
+    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator, scouts: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Offer every draw one proposal, half of each island at a time; returns draws, densities and reach.
 
-    Parameters are as in `differential_evolution.sweep`. The reach is the effective share of the proposals as importance
-    draws from the target: 1 for a perfect proposal, near 0 where there are parts of the target that it hardly ever
-    offers.
+    Parameters are as in `differential_evolution.sweep`; the mixture learns from the ``scouts`` (k, Q) too. The reach
+    is the effective share of the proposals as importance draws from the target: 1 for a perfect proposal, near 0 where
+    there are parts of the target that it hardly ever offers.
     """
     Q, logp = Q.copy(), logp.copy()
     islands, draws, size = Q.shape
@@ -108,7 +108,7 @@ def sweep(
     halves = order[: draws // 2], order[draws // 2 :]
     reach = 0.0
     for moving, resting in (halves, halves[::-1]):
-        mixture = _learned(Q[:, resting].reshape(-1, size), rng)
+        mixture = _learned(Q[:, resting].reshape(-1, size), scouts, rng)
         current = Q[:, moving].reshape(-1, size)
         proposal = mixture.sample(len(current), rng)
         value = target(proposal)
@@ -128,8 +128,9 @@ def _effective_share(log_weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
 
 
-def _learned(X: np.ndarray, rng: np.random.Generator) -> StudentMixture:
+def _learned(X: np.ndarray, scouts: np.ndarray | None, rng: np.random.Generator) -> StudentMixture:
     shown = X[rng.choice(len(X), min(_LEARNED_FROM, len(X)), replace=False)]
+    shown = shown if scouts is None else np.concatenate([shown, scouts])
     # Each component's covariance wants a few draws for each of its dimensions.
     components = int(np.clip(len(shown) // (4 * X.shape[1]), 1, _COMPONENTS))
     return StudentMixture.fit(shown, components, rng)

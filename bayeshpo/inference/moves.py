@@ -50,7 +50,7 @@ class Moved:
 
 def move(
     Q: np.ndarray, logp: np.ndarray, target: Target, prior: Marginals, rng: np.random.Generator, *, least: int,
-    most: int, memory: float, offers: float,
+    most: int, memory: float, offers: float, scouts: np.ndarray | None = None,
 ) -> Moved:  # fmt: skip
     """Sweep until the draws have forgotten their start, at least and at most so many times.
 
@@ -66,11 +66,13 @@ def move(
         Source of proposals.
     least, most, memory, offers
         Bounds on the sweeps; the rank correlation and the number of offers at which to stop.
+    scouts
+        Draws (k, Q) about the target that owe nothing to the population, if there are any.
     """
     start = _ranks(Q)
     offered, remembered, done = 0.0, 1.0, 0
     while done < most and (done < least or remembered > memory or offered < offers):
-        Q, logp, reach = mixture.sweep(Q, logp, target, rng)
+        Q, logp, reach = mixture.sweep(Q, logp, target, rng, scouts)
         if reach < _REACH_ENOUGH:
             Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
         if reach < _REACH_ENOUGH or done == 0:

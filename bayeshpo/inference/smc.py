@@ -30,13 +30,13 @@ class SMC(Engine):
     memory
         Moves go on until no hyperparameter's rank correlation with its value before them is above this.
     sweeps
-        Moves of each draw at most; further attempts, if the checks fail, have twice as many.
+        A fifth of the moves of each draw at most; a second attempt, if the checks fail, has twice as many.
     """
 
     islands: int = 8
     draws: int = 320
     memory: float = 0.2
-    sweeps: int = 40
+    sweeps: int = 30
     name = "smc"
 
     def __post_init__(self) -> None:
