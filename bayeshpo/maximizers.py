@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from bayeshpo.errors import SpaceExhausted
-from bayeshpo.space import SearchSpace
+from bayeshpo.space import INACTIVE, SearchSpace
 
 _SAME = 1e-9
 _FLAT = 1e-9
@@ -135,11 +135,13 @@ class Maximizer:
         return Maximum(refined[k], float(values[k]), float(errors[k]), False)
 
     def _around(self, best: np.ndarray, space: SearchSpace, rng: np.random.Generator) -> np.ndarray:
-        """Perturbations of the best trials: some coordinates move a little, choices are drawn anew."""
+        """Perturbations of the best trials: some coordinates move a little; choices, and what was inactive, anew."""
         if len(best) == 0:
             return np.empty((0, space.dimension))
         n, D = self.candidates // 2, space.dimension
-        Z = best[rng.integers(len(best), size=n)].copy()
+        Z = best[rng.integers(len(best), size=n)]
+        if space.is_conditional:
+            Z = np.where(Z == INACTIVE, rng.random((n, D)), Z)
         moved = rng.random((n, D)) < max(0.3, min(1.0, 3.0 / D))
         step = rng.standard_normal((n, D)) * 10.0 ** rng.uniform(-2.5, -0.5, (n, 1))
         Z = np.where(moved & ~space.categorical, Z + step, Z)

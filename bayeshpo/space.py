@@ -2,7 +2,7 @@
 
 Every searchable hyperparameter is one column of ``X`` in [0, 1]; constants have none. The unit cube carries the
 space's sampling distribution: a uniform point decodes to a draw of the space. Inactive conditional hyperparameters
-sit at 0.5 and are left out of the decoded configuration.
+are at -1 and left out of the decoded configuration.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from bayeshpo.encoding import Choices, Continuous, Encoding, Integers, Quantiles
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 
 Configuration = dict[str, Any]
-INACTIVE = 0.5
+INACTIVE = -1.0
+# Where a hyperparameter is put that becomes active.
+_CENTRE = 0.5
 _DISTRIBUTION = "bayeshpo:distribution"
 _MOST_REJECTIONS = 1000
 
@@ -67,6 +69,11 @@ class SearchSpace:
         return bool(self._conditional)
 
     @property
+    def conditional(self) -> tuple[int, ...]:
+        """Columns that are active only for some values of others."""
+        return tuple(j for name, j in self._position.items() if name in self._conditional)
+
+    @property
     def continuous(self) -> np.ndarray:
         """Which columns are continuous (D,)."""
         return np.array([e.kind == "continuous" for e in self.encodings], dtype=bool)
@@ -103,7 +110,7 @@ class SearchSpace:
 
     def decode(self, X: np.ndarray) -> list[Configuration]:
         """Configurations (plain dicts, active hyperparameters and constants only) for points (n, D)."""
-        X = np.atleast_2d(np.asarray(X, dtype=float))
+        X = _placed(X)
         columns = [e.decode(X[:, j]) for j, e in enumerate(self.encodings)]
         active, _ = self._activity(columns, len(X))
         order = list(self.configspace)
@@ -115,8 +122,8 @@ class SearchSpace:
         return rows
 
     def snap(self, X: np.ndarray) -> np.ndarray:
-        """The nearest points (n, D) that stand for a configuration: choices at their centres, inactive ones at 0.5."""
-        X = np.clip(np.atleast_2d(np.asarray(X, dtype=float)), 0.0, 1.0)
+        """The nearest points (n, D) that stand for a configuration: choices at their centres, inactive ones at -1."""
+        X = np.clip(_placed(X), 0.0, 1.0)
         snapped = np.column_stack([e.snap(X[:, j]) for j, e in enumerate(self.encodings)])
         return np.where(self.active(snapped), snapped, INACTIVE) if self.is_conditional else snapped
 
@@ -196,6 +203,12 @@ class SearchSpace:
             active[name] = holds
             vectors[~holds, space.index_of[name]] = np.nan
         return active, vectors
+
+
+def _placed(X: np.ndarray) -> np.ndarray:
+    """Points (n, D) with a value in every column: what may become active begins in the middle."""
+    X = np.atleast_2d(np.asarray(X, dtype=float))
+    return np.where(X == INACTIVE, _CENTRE, X)
 
 
 def as_space(space: Any) -> SearchSpace:

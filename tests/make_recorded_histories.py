@@ -41,7 +41,7 @@ from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.problems.mlp_iris import MLPIris
 from bayeshpo.problems.svc_digits import SVCDigits
 from bayeshpo.problems.synthetic import Branin, Hartmann6
-from bayeshpo.surrogates.base import Columns
+from bayeshpo.surrogates.columns import Columns
 
 RHAT, ESS = 1.005, 4000.0
 COMPONENTS = 16

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from bayeshpo.inference.density import LogDensity, log_density
-from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.symbolic import pm, pt
 

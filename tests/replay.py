@@ -16,7 +16,8 @@ from surrogate_cases import training_data
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.surrogates.base import Columns, TrainingData
+from bayeshpo.surrogates.base import TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 
 FOLDER = Path(__file__).parent / "recorded_histories"

@@ -9,7 +9,8 @@ from scipy import stats
 
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.space import as_space
-from bayeshpo.surrogates.base import NUGGET, Columns, TrainingData
+from bayeshpo.surrogates.base import NUGGET, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
 from bayeshpo.surrogates.symbolic import pt

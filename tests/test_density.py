@@ -10,7 +10,7 @@ from scipy import stats
 from surrogate_cases import AMPLITUDE, LENGTHSCALE, MIXED, NOISE, PLANE, density_on, wavy
 
 from bayeshpo.inference.density import log_density
-from bayeshpo.surrogates.base import Columns
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 
 

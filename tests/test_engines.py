@@ -27,7 +27,8 @@ from bayeshpo.inference.smc import SMC
 from bayeshpo.randomness import Streams
 from bayeshpo.registry import ENGINES, load
 from bayeshpo.searchers.bayesian import BayesianSearcher
-from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.symbolic import pt
 
 N = 12

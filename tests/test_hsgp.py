@@ -10,7 +10,8 @@ from surrogate_cases import MIXED, PLANE, density_on, first, matern52, training_
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.surrogates.base import NUGGET, Columns
+from bayeshpo.surrogates.base import NUGGET
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.hsgp import HALF_WIDTHS, HilbertSpaceGaussianProcess, basis_frequencies, spectral_density
 from bayeshpo.surrogates.symbolic import Mode, function, pt
 

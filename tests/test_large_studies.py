@@ -16,7 +16,7 @@ from bayeshpo.inference.density import log_density
 from bayeshpo.inference.posterior import prepared
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.searchers.bayesian import BayesianSearcher
-from bayeshpo.surrogates.base import Columns
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.hsgp import HilbertSpaceGaussianProcess
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
 

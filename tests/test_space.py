@@ -110,7 +110,7 @@ def test_every_configuration_survives_the_round_trip(configspace, seed):
     configurations = [dict(c) for c in configspace.sample_configuration(20)]
     X = space.encode(configurations)
     assert X.shape == (20, space.dimension)
-    assert ((X >= 0) & (X <= 1)).all()
+    assert np.where(space.active(X), (X >= 0) & (X <= 1), X == INACTIVE).all()
     assert space.legal(X).all()
     np.testing.assert_allclose(space.snap(X), X, atol=1e-12)
     for before, after in zip(configurations, space.decode(X), strict=True):
@@ -243,3 +243,15 @@ def test_no_grid_on_continuous_or_huge_spaces():
         as_space({"x": (0.0, 1.0), "n": (1, 4)}).grid()
     with pytest.raises(SpecificationError, match="above the limit"):
         as_space({"n": (1, 2000), "m": (1, 2000)}).grid()
+
+
+def test_what_becomes_active_begins_in_the_middle():
+    space = as_space({"root": ["on", "off"], "child": (0.0, 2.0)})
+    space.configspace.add(EqualsCondition(space.configspace["child"], space.configspace["root"], "on"))
+    space = SearchSpace(space.configspace)
+    [off] = space.encode([{"root": "off"}])
+    child, root = space.names.index("child"), space.names.index("root")
+    assert off[child] == INACTIVE
+    [[on]] = [space.decode(np.where(np.arange(2) == root, 0.25, off))]
+    assert on == {"root": "on", "child": 1.0}
+    assert space.snap(np.where(np.arange(2) == root, 0.25, off))[0, child] == 0.5

@@ -12,7 +12,8 @@ from surrogate_cases import MIXED, PLANE, density_on, first, matern52, textbook_
 
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.surrogates.base import NUGGET, Columns, TrainingData
+from bayeshpo.surrogates.base import NUGGET, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.inducing_bound import inducing_bound, inducing_conditional
 from bayeshpo.surrogates.inducing_points import AverageCovariance, greedy_choice, still_good, weights

@@ -10,7 +10,8 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from bayeshpo.inference.density import LogDensity, log_density
-from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.symbolic import pt
 
 LINE = Columns(("x",), ())

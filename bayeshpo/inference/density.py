@@ -15,7 +15,8 @@ from pymc.pytensorf import join_nonshared_inputs
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.refreshment import Marginals
-from bayeshpo.surrogates.base import Columns, Surrogate, TrainingData
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.symbolic import COMPILED, UNCOMPILED, clone_replace, function, grad, pm, pt, vectorize_graph
 
 # Draws that tell what the prior's marginals are like.

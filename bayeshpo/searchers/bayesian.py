@@ -88,7 +88,7 @@ class BayesianSearcher(Searcher):
         for kind in (k for k in self._parts if _registered(k) == "surrogate"):
             part = self._parts[kind]
             if not isinstance(part, str) or SURROGATES[part].restricted:
-                from bayeshpo.surrogates.base import Columns
+                from bayeshpo.surrogates.columns import Columns
 
                 self._part(kind).check(Columns.of(space))
 

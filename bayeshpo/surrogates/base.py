@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pymc
 
-from bayeshpo.space import SearchSpace
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
-from bayeshpo.surrogates.symbolic import Tensor, pm, pt
+from bayeshpo.surrogates.symbolic import pm, pt
 from bayeshpo.trial import History
 
 Parameters = Mapping[str, Any]
@@ -75,40 +75,6 @@ class TrainingData:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
         named = {"X": self.X, "y": self.y} | dict(self.arrays)
         return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What a kernel needs to know of a space's columns: names, and the centres of unordered choices by column."""
-
-    names: tuple[str, ...]
-    choices: tuple[tuple[int, tuple[float, ...]], ...]
-
-    @classmethod
-    def of(cls, space: SearchSpace) -> Columns:
-        """The columns of a space; equal columns share compiled code."""
-        choices = [
-            (j, tuple(float(u) for u in encoding.points()))
-            for j, encoding in enumerate(space.encodings)
-            if encoding.kind == "categorical" and encoding.size > 2
-        ]
-        return cls(space.names, tuple(choices))
-
-    @property
-    def dimension(self) -> int:
-        """Number of columns of X."""
-        return len(self.names)
-
-    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
-        """X (n, D) divided by lengthscales (D,); three or more unordered choices become indicators, all equally far."""
-        if not self.choices:
-            return X / lengthscale
-        plain = [j for j in range(self.dimension) if j not in dict(self.choices)]
-        blocks = [X[:, plain] / lengthscale[plain]] if plain else []
-        for j, centres in self.choices:
-            indicator = pt.abs(X[:, j, None] - np.array(centres)[None, :]) < 1e-9
-            blocks.append(indicator.astype("float64") / lengthscale[j])
-        return pt.concatenate(blocks, axis=1)
 
 
 class Surrogate(ABC):

@@ -7,7 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -24,11 +24,11 @@ class CompiledOp(Op):
     """
 
     __props__ = ()
-    implementation: ClassVar[Callable[..., Any]]
+    implementation: Any
 
     def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
         """Run from Python; only graphs that are evaluated once come here."""
-        results = _callable_from_python(type(self).implementation)(*inputs)
+        results = _callable_from_python(self.implementation)(*inputs)
         results = results if isinstance(results, tuple) else (results,)
         for storage, result in zip(output_storage, results, strict=True):
             storage[0] = np.asarray(result)
@@ -41,7 +41,7 @@ def _callable_from_python(implementation: Callable[..., Any]) -> Callable[..., A
 
 @register_compiled(CompiledOp)
 def _compiled(op: CompiledOp, node: Any, **_: Any) -> tuple[Any, int]:
-    return numba_njit(type(op).implementation), _source_version(type(op).__module__)
+    return numba_njit(op.implementation), _source_version(type(op).__module__)
 
 
 @cache

@@ -1,29 +1,60 @@
-"""Gaussian process with a Matern-5/2 kernel and one lengthscale a hyperparameter (ARD)."""
+"""Gaussian process with one lengthscale a hyperparameter (ARD)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.surrogates.base import Columns, GaussianProcessSurrogate, Parameters
-from bayeshpo.surrogates.kernels import matern52
-from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, mean_prior, noise_prior, register
+from bayeshpo.errors import SpecificationError, unknown_name
+from bayeshpo.surrogates import priors
+from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
+from bayeshpo.surrogates.columns import Columns, scaled_by
+from bayeshpo.surrogates.kernels import KERNELS, correlation
+from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pt
 
 
 @dataclass(frozen=True)
 class GaussianProcess(GaussianProcessSurrogate):
-    """y = f(x) + noise e,  f ~ GP(mean, amplitude^2 matern52(x / lengthscale, x' / lengthscale)),  e ~ N(0, 1)."""
+    """y = f(x) + noise e,  f ~ GP(mean, amplitude^2 k(x / lengthscale, x' / lengthscale)),  e ~ N(0, 1).
 
+    Parameters
+    ----------
+    kernel
+        k: "rbf", "matern12", "matern32" or "matern52".
+    mean, amplitude, lengthscale, noise
+        Priors: PyMC distributions of one number (`pm.LogNormal.dist(0, 1)`), in units of the standardised loss and of
+        the unit cube; by default those of `bayeshpo.surrogates.priors`. Lengthscales are independent.
+
+    Raises
+    ------
+    SpecificationError
+        If the kernel is unknown, or a prior is no distribution of one number or has values that cannot be.
+    """
+
+    kernel: str = "matern52"
+    mean_prior: Prior | None = None
+    amplitude_prior: Prior | None = None
+    lengthscale_prior: Prior | None = None
+    noise_prior: Prior | None = None
     name = "gp"
 
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise SpecificationError(unknown_name("kernel", self.kernel, KERNELS))
+        priors.check("mean_prior", self.mean_prior)
+        priors.check("amplitude_prior", self.amplitude_prior, positive=True)
+        priors.check("lengthscale_prior", self.lengthscale_prior, positive=True)
+        priors.check("noise_prior", self.noise_prior, positive=True)
+
     def priors(self, columns: Columns) -> Parameters:
-        """mean, amplitude, lengthscale (D,) and noise, with the defaults of `bayeshpo.surrogates.priors`."""
+        """mean, amplitude, lengthscale (D,) and noise."""
+        lengthscale = given(self.lengthscale_prior, priors.lengthscale_prior(columns.dimension))
         return {
-            "mean": register("mean", mean_prior()),
-            "amplitude": register("amplitude", amplitude_prior()),
-            "lengthscale": register("lengthscale", lengthscale_prior(columns.dimension), dims="hyperparameter"),
-            "noise": register("noise", noise_prior()),
+            "mean": register("mean", given(self.mean_prior, priors.mean_prior())),
+            "amplitude": register("amplitude", given(self.amplitude_prior, priors.amplitude_prior())),
+            "lengthscale": register("lengthscale", lengthscale, dims="hyperparameter"),
+            "noise": register("noise", given(self.noise_prior, priors.noise_prior())),
         }
 
     def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
@@ -31,10 +62,8 @@ class GaussianProcess(GaussianProcessSurrogate):
         return pt.full((X.shape[0],), p["mean"])
 
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
-        """amplitude^2 matern52."""
-        A = columns.scaled(X, p["lengthscale"])
-        B = None if X2 is None else columns.scaled(X2, p["lengthscale"])
-        return pt.sqr(p["amplitude"]) * matern52(A, B)
+        """amplitude^2 k."""
+        return pt.sqr(p["amplitude"]) * correlation(self.kernel, *scaled_by(columns, p, X, X2))
 
     def variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """amplitude^2 everywhere."""

@@ -1,12 +1,20 @@
 """Stationary kernels of scaled inputs as single nodes with analytic gradients.
 
-Inputs are divided by their lengthscales first, so a kernel is a function of the Euclidean distance r alone. Matern-5/2
-(Rasmussen and Williams 2006, eq. 4.17): k(r) = (1 + s + s^2 / 3) exp(-s), s = sqrt(5) r, and with it
-dk/da = -5/3 (1 + s) exp(-s) (a - b).
+Inputs are divided by their lengthscales first, so a kernel is a function k of the squared Euclidean distance q alone
+(Rasmussen and Williams 2006, eqs. 4.9 and 4.14 to 4.17), and dk/da = 2 k'(q) (a - b):
+
+    rbf        s = q / 2        k = exp(-s)                       k' = -exp(-s) / 2
+    matern12   s = sqrt(q)      k = exp(-s)                       k' = -exp(-s) / (2 s)
+    matern32   s = sqrt(3 q)    k = (1 + s) exp(-s)               k' = -3/2 exp(-s)
+    matern52   s = sqrt(5 q)    k = (1 + s + s^2 / 3) exp(-s)     k' = -5/6 (1 + s) exp(-s)
+
+Matern-1/2 has no derivative at a = b; 0 stands for it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,89 +25,184 @@ from bayeshpo.surrogates.fast_exp import exp_negative
 from bayeshpo.surrogates.symbolic import numba_njit, pt
 
 
+# For each kernel its value and its slope: from a row of squared distances q[:count] to k or k' in out[:count], with
+# the buffers ``s`` and ``bits``.
 @numba_njit
-def _scaled_distances(a, BT, count, out):
-    """out[j] = sqrt(5) |a - b_j| for j < count, where column j of BT (d, n) is b_j."""
+def _rbf(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = 0.5 * q[j]
+    exp_negative(s, count, bits, out)
+
+
+@numba_njit
+def _rbf_slope(q, count, s, bits, out):
+    _rbf(q, count, s, bits, out)
+    for j in range(count):
+        out[j] *= -0.5
+
+
+@numba_njit
+def _matern12(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = np.sqrt(q[j])
+    exp_negative(s, count, bits, out)
+
+
+@numba_njit
+def _matern12_slope(q, count, s, bits, out):
+    _matern12(q, count, s, bits, out)
+    for j in range(count):
+        out[j] = -0.5 * out[j] / s[j] if s[j] > 0.0 else 0.0
+
+
+@numba_njit
+def _matern32(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = np.sqrt(3.0 * q[j])
+    exp_negative(s, count, bits, out)
+    for j in range(count):
+        out[j] *= 1.0 + s[j]
+
+
+@numba_njit
+def _matern32_slope(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = np.sqrt(3.0 * q[j])
+    exp_negative(s, count, bits, out)
+    for j in range(count):
+        out[j] *= -1.5
+
+
+@numba_njit
+def _matern52(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = np.sqrt(5.0 * q[j])
+    exp_negative(s, count, bits, out)
+    for j in range(count):
+        out[j] *= 1.0 + s[j] + s[j] * s[j] / 3.0
+
+
+@numba_njit
+def _matern52_slope(q, count, s, bits, out):
+    for j in range(count):
+        s[j] = np.sqrt(5.0 * q[j])
+    exp_negative(s, count, bits, out)
+    for j in range(count):
+        out[j] *= -5.0 / 6.0 * (1.0 + s[j])
+
+
+@numba_njit
+def _squared_distances(a, BT, count, out):
+    """out[j] = |a - b_j|^2 for j < count, where column j of BT (d, n) is b_j."""
     for j in range(count):
         out[j] = 0.0
     for k in range(a.shape[0]):
         for j in range(count):
             t = a[k] - BT[k, j]
             out[j] += t * t
-    for j in range(count):
-        out[j] = np.sqrt(5.0 * out[j])
 
 
-def _gram(A):
-    n = A.shape[0]
-    AT = np.ascontiguousarray(A.T)
-    K = np.empty((n, n))
-    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
-    for i in range(n):
-        _scaled_distances(A[i], AT, i, s)
-        exp_negative(s, i, bits, e)
-        for j in range(i):
-            K[i, j] = (1.0 + s[j] + s[j] * s[j] / 3.0) * e[j]
-        K[i, i] = 1.0
-    for i in range(n):
-        for j in range(i):
-            K[j, i] = K[i, j]
-    return K
+@dataclass(frozen=True)
+class _Loops:
+    """A kernel's loops over pairs of points, compiled where they are used."""
+
+    gram: Callable[..., Any]
+    gram_gradient: Callable[..., Any]
+    cross: Callable[..., Any]
+    cross_gradient: Callable[..., Any]
 
 
-def _gram_gradient(A, W):
-    n, d = A.shape
-    AT = np.ascontiguousarray(A.T)
-    G = np.zeros((n, d))
-    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
-    for i in range(n):
-        _scaled_distances(A[i], AT, i, s)
-        exp_negative(s, i, bits, e)
-        for j in range(i):
-            w = -5.0 / 3.0 * (1.0 + s[j]) * e[j] * (W[i, j] + W[j, i])
-            for k in range(d):
-                t = w * (A[i, k] - A[j, k])
-                G[i, k] += t
-                G[j, k] -= t
-    return G
+def _loops(value: Any, slope: Any) -> _Loops:
+    def gram(A):
+        n = A.shape[0]
+        AT = np.ascontiguousarray(A.T)
+        K = np.empty((n, n))
+        q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
+        for i in range(n):
+            _squared_distances(A[i], AT, i, q)
+            value(q, i, s, bits, k)
+            for j in range(i):
+                K[i, j] = k[j]
+            K[i, i] = 1.0
+        for i in range(n):
+            for j in range(i):
+                K[j, i] = K[i, j]
+        return K
+
+    def gram_gradient(A, W):
+        n, d = A.shape
+        AT = np.ascontiguousarray(A.T)
+        G = np.zeros((n, d))
+        q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
+        for i in range(n):
+            _squared_distances(A[i], AT, i, q)
+            slope(q, i, s, bits, k)
+            for j in range(i):
+                w = 2.0 * k[j] * (W[i, j] + W[j, i])
+                for c in range(d):
+                    t = w * (A[i, c] - A[j, c])
+                    G[i, c] += t
+                    G[j, c] -= t
+        return G
+
+    def cross(A, B):
+        m, n = A.shape[0], B.shape[0]
+        BT = np.ascontiguousarray(B.T)
+        K = np.empty((m, n))
+        q, s, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
+        for i in range(m):
+            _squared_distances(A[i], BT, n, q)
+            value(q, n, s, bits, K[i])
+        return K
+
+    def cross_gradient(A, B, W):
+        m, d = A.shape
+        n = B.shape[0]
+        BT = np.ascontiguousarray(B.T)
+        GA, GB = np.zeros((m, d)), np.zeros((n, d))
+        q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
+        for i in range(m):
+            _squared_distances(A[i], BT, n, q)
+            slope(q, n, s, bits, k)
+            for j in range(n):
+                w = 2.0 * k[j] * W[i, j]
+                for c in range(d):
+                    t = w * (A[i, c] - B[j, c])
+                    GA[i, c] += t
+                    GB[j, c] -= t
+        return GA, GB
+
+    return _Loops(gram, gram_gradient, cross, cross_gradient)
 
 
-def _cross(A, B):
-    m, n = A.shape[0], B.shape[0]
-    BT = np.ascontiguousarray(B.T)
-    K = np.empty((m, n))
-    s, bits = np.empty(n), np.empty(n, np.int64)
-    for i in range(m):
-        _scaled_distances(A[i], BT, n, s)
-        exp_negative(s, n, bits, K[i])
-        for j in range(n):
-            K[i, j] *= 1.0 + s[j] + s[j] * s[j] / 3.0
-    return K
+_LOOPS: dict[str, _Loops] = {
+    "rbf": _loops(_rbf, _rbf_slope),
+    "matern12": _loops(_matern12, _matern12_slope),
+    "matern32": _loops(_matern32, _matern32_slope),
+    "matern52": _loops(_matern52, _matern52_slope),
+}
+KERNELS = tuple(_LOOPS)
 
 
-def _cross_gradient(A, B, W):
-    m, d = A.shape
-    n = B.shape[0]
-    BT = np.ascontiguousarray(B.T)
-    GA, GB = np.zeros((m, d)), np.zeros((n, d))
-    s, e, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
-    for i in range(m):
-        _scaled_distances(A[i], BT, n, s)
-        exp_negative(s, n, bits, e)
-        for j in range(n):
-            w = -5.0 / 3.0 * (1.0 + s[j]) * e[j] * W[i, j]
-            for k in range(d):
-                t = w * (A[i, k] - B[j, k])
-                GA[i, k] += t
-                GB[j, k] -= t
-    return GA, GB
+class _KernelOp(CompiledOp):
+    """A loop over pairs of points of the kernel of this name."""
+
+    __props__ = ("kernel",)
+    loop: str
+
+    def __init__(self, kernel: str) -> None:
+        self.kernel = kernel
+
+    @property
+    def implementation(self) -> Callable[..., Any]:
+        return getattr(_LOOPS[self.kernel], self.loop)
 
 
-class Matern52Gram(CompiledOp):
+class Gram(_KernelOp):
     """A (n, d) -> k(A, A) (n, n); half the exponentials of the general case."""
 
     gufunc_signature = "(n,d)->(n,n)"
-    implementation = staticmethod(_gram)
+    loop = "gram"
 
     def make_node(self, A: Any) -> Apply:
         return Apply(self, [pt.as_tensor(A)], [pt.dmatrix()])
@@ -109,14 +212,14 @@ class Matern52Gram(CompiledOp):
         return [(n, n)]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        return [Matern52GramGradient()(inputs[0], output_gradients[0])]
+        return [GramGradient(self.kernel)(inputs[0], output_gradients[0])]
 
 
-class Matern52GramGradient(CompiledOp):
+class GramGradient(_KernelOp):
     """(A (n, d), W (n, n)) -> derivative (n, d) of sum(W * k(A, A)) by A."""
 
     gufunc_signature = "(n,d),(n,n)->(n,d)"
-    implementation = staticmethod(_gram_gradient)
+    loop = "gram_gradient"
 
     def make_node(self, A: Any, W: Any) -> Apply:
         return Apply(self, [A, W], [pt.dmatrix()])
@@ -125,11 +228,11 @@ class Matern52GramGradient(CompiledOp):
         return [shapes[0]]
 
 
-class Matern52Cross(CompiledOp):
+class Cross(_KernelOp):
     """(A (m, d), B (n, d)) -> k(A, B) (m, n)."""
 
     gufunc_signature = "(m,d),(n,d)->(m,n)"
-    implementation = staticmethod(_cross)
+    loop = "cross"
 
     def make_node(self, A: Any, B: Any) -> Apply:
         return Apply(self, [pt.as_tensor(A), pt.as_tensor(B)], [pt.dmatrix()])
@@ -138,14 +241,14 @@ class Matern52Cross(CompiledOp):
         return [(shapes[0][0], shapes[1][0])]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        return Matern52CrossGradient()(*inputs, output_gradients[0])
+        return CrossGradient(self.kernel)(*inputs, output_gradients[0])
 
 
-class Matern52CrossGradient(CompiledOp):
+class CrossGradient(_KernelOp):
     """(A (m, d), B (n, d), W (m, n)) -> derivatives of sum(W * k(A, B)) by A and by B."""
 
     gufunc_signature = "(m,d),(n,d),(m,n)->(m,d),(n,d)"
-    implementation = staticmethod(_cross_gradient)
+    loop = "cross_gradient"
 
     def make_node(self, A: Any, B: Any, W: Any) -> Apply:
         return Apply(self, [A, B, W], [pt.dmatrix(), pt.dmatrix()])
@@ -154,6 +257,6 @@ class Matern52CrossGradient(CompiledOp):
         return [shapes[0], shapes[1]]
 
 
-def matern52(A: Any, B: Any | None = None) -> Any:
-    """Matern-5/2 correlation of scaled inputs A (n, d) with themselves (n, n), or with B (m, d): (n, m)."""
-    return Matern52Gram()(A) if B is None else Matern52Cross()(A, B)
+def correlation(kernel: str, A: Any, B: Any | None = None) -> Any:
+    """Correlation of scaled inputs A (n, d) with themselves (n, n), or with B (m, d): (n, m)."""
+    return Gram(kernel)(A) if B is None else Cross(kernel)(A, B)

@@ -11,13 +11,13 @@ import pymc
 
 from bayeshpo.surrogates.base import (
     NUGGET,
-    Columns,
     GaussianProcessSurrogate,
     Parameters,
     Surrogate,
     TrainingData,
     multivariate_normal,
 )
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.inducing_bound import inducing_bound, inducing_conditional
 from bayeshpo.surrogates.inducing_points import AverageCovariance, greedy_choice, still_good, weights

@@ -26,7 +26,8 @@ from bayeshpo.inference.report import with_convergence
 from bayeshpo.randomness import Streams
 from bayeshpo.registry import create
 from bayeshpo.searchers.objectives import CHOICE_DRAWS
-from bayeshpo.surrogates.base import Columns, TrainingData
+from bayeshpo.surrogates.base import TrainingData
+from bayeshpo.surrogates.columns import Columns
 from bayeshpo.trial import History
 
 # Draws of the reference on which the acquisition is averaged.

@@ -1,0 +1,76 @@
+"""What a surrogate knows of a search space: the columns of X, and how far apart points are along each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.space import SearchSpace
+from bayeshpo.surrogates.symbolic import Tensor, pt
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of X; equal ones share compiled code.
+
+    Attributes
+    ----------
+    names
+        The hyperparameters.
+    choices
+        Centres of three or more unordered choices, by column.
+    conditional
+        Columns of hyperparameters that are inactive in some configurations. There X is `bayeshpo.space.INACTIVE`,
+        below every active value.
+    """
+
+    names: tuple[str, ...]
+    choices: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    conditional: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, space: SearchSpace) -> Columns:
+        """The columns of a space."""
+        choices = [
+            (j, tuple(float(u) for u in encoding.points()))
+            for j, encoding in enumerate(space.encodings)
+            if encoding.kind == "categorical" and encoding.size > 2
+        ]
+        return cls(space.names, tuple(choices), space.conditional)
+
+    @property
+    def dimension(self) -> int:
+        """Number of columns of X."""
+        return len(self.names)
+
+    def active(self, X: Tensor) -> Tensor:
+        """Which hyperparameters are active at X (n, D), as ones and zeros (n, D)."""
+        return pt.ge(X, 0.0).astype("float64")
+
+    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
+        """X (n, D) in coordinates (n, E), divided by lengthscales (D,), whose Euclidean distances kernels work on.
+
+        Of three or more unordered choices all are equally far from each other: indicators. A conditional number x goes
+        to (sin x, cos x) where it is active and to (0, 0) where it is not (after Hutter and Osborne 2013): active
+        values are apart by the chord of their arc, active and inactive by 1 whatever the value, inactive ones not.
+        """
+        special = {j for j, _ in self.choices} | set(self.conditional)
+        plain = [j for j in range(self.dimension) if j not in special]
+        if not special:
+            return X / lengthscale
+        blocks = [X[:, plain] / lengthscale[plain]] if plain else []
+        for j, centres in self.choices:
+            indicator = pt.abs(X[:, j, None] - np.array(centres)[None, :]) < 1e-9
+            blocks.append(indicator.astype("float64") / lengthscale[j])
+        arcs = [j for j in self.conditional if j not in dict(self.choices)]
+        if arcs:
+            scale = self.active(X[:, arcs]) / lengthscale[arcs]
+            blocks += [scale * pt.sin(X[:, arcs]), scale * pt.cos(X[:, arcs])]
+        return pt.concatenate(blocks, axis=1)
+
+
+def scaled_by(columns: Columns, p: Any, X: Any, X2: Any | None) -> tuple[Any, Any | None]:
+    """X and, where it is given, X2 in the coordinates of `Columns.scaled` with ``p["lengthscale"]``."""
+    return columns.scaled(X, p["lengthscale"]), None if X2 is None else columns.scaled(X2, p["lengthscale"])
