@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayeshpo.searchers.sobol import SobolSearcher as SobolSearcher
     from bayeshpo.space import SearchSpace as SearchSpace
     from bayeshpo.study import Study as Study
+    from bayeshpo.surrogates.base import Surrogate as Surrogate
     from bayeshpo.trial import History as History
     from bayeshpo.trial import Outcome as Outcome
     from bayeshpo.trial import Suggestion as Suggestion
@@ -31,6 +32,7 @@ _PUBLIC = {
     "GridSearcher": "bayeshpo.searchers.grid",
     "FiniteDifferenceSearcher": "bayeshpo.searchers.gradient.finite_difference",
     "HypergradientSearcher": "bayeshpo.searchers.gradient.hypergradient",
+    "Surrogate": "bayeshpo.surrogates.base",
     "History": "bayeshpo.trial",
     "Outcome": "bayeshpo.trial",
     "Suggestion": "bayeshpo.trial",

@@ -1,4 +1,4 @@
-"""Command line: ``bayeshpo run``, ``bayeshpo figures``, ``bayeshpo summary``. Heavy imports wait for their command."""
+"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``list``. Heavy imports wait for their command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayeshpo import __version__
-from bayeshpo.errors import BayeshpoError, SpecificationError
+from bayeshpo.errors import BayeshpoError, SpecificationError, unknown_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,6 +89,28 @@ def summary(results: ResultsArgument) -> None:
         from bayeshpo.experiment.store import Results
 
         print_summary(Results(results).path, Console())
+
+
+@app.command("list")
+def list_parts(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="[KIND]", help="problems, searchers, surrogates, acquisitions or engines."),
+    ] = None,
+) -> None:
+    """List the parts that experiment files and searchers can name, with a line each."""
+    from bayeshpo.registry import KINDS
+
+    kinds = {f"{name}s": entries for name, entries in KINDS.items()}
+    with _refusals():
+        if kind is not None and kind not in kinds:
+            raise SpecificationError(unknown_name("kind", kind, kinds))
+    for plural, entries in kinds.items():
+        if kind in (None, plural):
+            typer.echo(plural)
+            width = max(map(len, entries))
+            for name, entry in entries.items():
+                typer.echo(f"  {name:{width}}  {entry.summary}")
 
 
 def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) -> bool:

@@ -29,6 +29,10 @@ class Encoding(ABC):
     def snap(self, u: np.ndarray) -> np.ndarray:
         """Nearest positions (n,) that stand for a value."""
 
+    def line(self) -> tuple[float, float, bool] | None:
+        """(a, b, log) where the value at u is a + u (b - a), or its exponential if ``log``; None for other scales."""
+        return None
+
     def points(self) -> np.ndarray:
         """Positions of all values (size,); ValueError if they are not finitely many."""
         raise ValueError("expected finitely many values, got a continuous hyperparameter")
@@ -43,6 +47,9 @@ class Continuous(Encoding):
     def __init__(self, lower: float, upper: float, log: bool) -> None:
         self.lower, self.upper, self.log = lower, upper, log
         self._a, self._b = (math.log(lower), math.log(upper)) if log else (lower, upper)
+
+    def line(self) -> tuple[float, float, bool] | None:
+        return self._a, self._b, self.log
 
     def encode(self, value: Any, name: str) -> float:
         _check_range(value, self.lower, self.upper, name)
@@ -90,6 +97,9 @@ class Integers(Encoding):
         self.size = float(self.upper - self.lower + 1)
         ends = (self.lower - 0.5, self.upper + 0.5)
         self._a, self._b = (math.log(ends[0]), math.log(ends[1])) if log else ends
+
+    def line(self) -> tuple[float, float, bool] | None:
+        return self._a, self._b, self.log
 
     def encode(self, value: Any, name: str) -> float:
         _check_range(value, self.lower, self.upper, name)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import bayeshpo
 from bayeshpo.cli import app
 from bayeshpo.experiment.store import Results
+from bayeshpo.registry import SURROGATES
 
 TINY = """
 name = "tiny"
@@ -27,7 +28,7 @@ name = "random"
 def test_help_names_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("run", "figures", "summary"))
+    assert all(command in result.stdout for command in ("run", "figures", "summary", "list"))
 
 
 def test_version() -> None:
@@ -67,3 +68,18 @@ def test_experiment_from_file_to_figures(tmp_path: Path, monkeypatch: pytest.Mon
     table = CliRunner().invoke(app, ["summary", "results/tiny"])
     assert table.exit_code == 0
     assert "random" in table.stdout
+
+
+def test_list_names_every_part_of_a_kind() -> None:
+    result = CliRunner().invoke(app, ["list", "surrogates"])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0] == "surrogates"
+    assert [line.split()[0] for line in lines[1:]] == list(SURROGATES)
+    assert CliRunner().invoke(app, ["list"]).output.count("\n") > 20
+
+
+def test_list_of_an_unknown_kind_is_refused() -> None:
+    result = CliRunner().invoke(app, ["list", "surogates"])
+    assert result.exit_code == 2
+    assert "did you mean 'surrogates'?" in result.output

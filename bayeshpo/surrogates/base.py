@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc
 
+from bayeshpo.space import as_space
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
 from bayeshpo.surrogates.symbolic import pm, pt
 from bayeshpo.trial import History
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parameters = Mapping[str, Any]
 
@@ -81,6 +85,30 @@ class Surrogate(ABC):
     """A PyMC model of the performance surface. Frozen: equal arguments make equal surrogates."""
 
     name: str
+
+    @staticmethod
+    def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:
+        """A surrogate from a function that builds a PyMC model.
+
+        Parameters
+        ----------
+        build
+            ``build(X, y, columns) -> pymc.Model``. The model has ``pm.Data("X", X)`` (n, D), points of the unit cube,
+            ``pm.Data("y", y)`` (n,), standardised losses, and ``pm.Deterministic("f", ...)`` (n,), the loss without
+            noise, as an expression of X and of continuous hyperparameters. `Columns.natural` and `Columns.index` give
+            values of X in their own units.
+        name
+            How reports and records call it; the function's name if not given.
+        """
+        from bayeshpo.surrogates.own_model import ModelSurrogate
+
+        return ModelSurrogate(build, name or build.__name__)
+
+    def describe(self, space: Any) -> pd.DataFrame:
+        """The hyperparameters' priors on a space, a row each; see `bayeshpo.surrogates.description`."""
+        from bayeshpo.surrogates.description import describe
+
+        return describe(self, Columns.of(as_space(space)))
 
     def check(self, columns: Columns) -> None:  # noqa: B027 - most surrogates can work on all
         """Refuse columns that the surrogate cannot stand for; one that refuses any is ``restricted`` in the registry.

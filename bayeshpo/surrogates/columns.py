@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.space import SearchSpace
 from bayeshpo.surrogates.symbolic import Tensor, pt
+
+# (a, b, log) of a number, the centres of choices, or neither.
+Scale = Any
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,14 @@ class Columns:
     conditional
         Columns of hyperparameters that are inactive in some configurations. There X is `bayeshpo.space.INACTIVE`,
         below every active value.
+    scales
+        How each column's positions stand for values; may be left out where nobody asks.
     """
 
     names: tuple[str, ...]
     choices: tuple[tuple[int, tuple[float, ...]], ...] = ()
     conditional: tuple[int, ...] = ()
+    scales: tuple[Scale, ...] = ()
 
     @classmethod
     def of(cls, space: SearchSpace) -> Columns:
@@ -38,12 +45,49 @@ class Columns:
             for j, encoding in enumerate(space.encodings)
             if encoding.kind == "categorical" and encoding.size > 2
         ]
-        return cls(space.names, tuple(choices), space.conditional)
+        scales = tuple(
+            encoding.line() or (tuple(float(u) for u in encoding.points()) if np.isfinite(encoding.size) else None)
+            for encoding in space.encodings
+        )
+        return cls(space.names, tuple(choices), space.conditional, scales)
 
     @property
     def dimension(self) -> int:
         """Number of columns of X."""
         return len(self.names)
+
+    def natural(self, X: Tensor, name: str) -> Tensor:
+        """Values (n,) of a number in its own unit, at X (n, D).
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such hyperparameter, or it is no uniform number on a linear or a log scale.
+        """
+        j = self._position(name)
+        if not _is_line(self.scales[j]):
+            raise SpecificationError(f"'{name}': expected a number on a linear or a log scale; choices have an index")
+        a, b, log = self.scales[j]
+        value = a + X[:, j] * (b - a)
+        return pt.exp(value) if log else value
+
+    def index(self, X: Tensor, name: str) -> Tensor:
+        """Which choice (n,), counted from 0, a categorical or ordinal hyperparameter has at X (n, D).
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such hyperparameter, or it is a number.
+        """
+        j = self._position(name)
+        if _is_line(self.scales[j]) or self.scales[j] is None:
+            raise SpecificationError(f"'{name}': expected choices, got a number; numbers have a natural value")
+        return pt.argmin(pt.abs(X[:, j, None] - np.array(self.scales[j])[None, :]), axis=1)
+
+    def _position(self, name: str) -> int:
+        if name not in self.names:
+            raise SpecificationError(unknown_name("hyperparameter", name, self.names))
+        return self.names.index(name)
 
     def active(self, X: Tensor) -> Tensor:
         """Which hyperparameters are active at X (n, D), as ones and zeros (n, D)."""
@@ -69,6 +113,10 @@ class Columns:
             scale = self.active(X[:, arcs]) / lengthscale[arcs]
             blocks += [scale * pt.sin(X[:, arcs]), scale * pt.cos(X[:, arcs])]
         return pt.concatenate(blocks, axis=1)
+
+
+def _is_line(scale: Scale) -> bool:
+    return scale is not None and len(scale) == 3 and isinstance(scale[2], bool)
 
 
 def scaled_by(columns: Columns, p: Any, X: Any, X2: Any | None) -> tuple[Any, Any | None]:

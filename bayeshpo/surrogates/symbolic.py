@@ -16,6 +16,7 @@ import pytensor
 import pytensor.compile.mode
 import pytensor.graph.op
 import pytensor.graph.replace
+import pytensor.graph.traversal
 import pytensor.tensor
 from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch import basic
@@ -29,6 +30,7 @@ function: Any = _pytensor.function
 grad: Any = _pytensor.grad
 clone_replace: Any = pytensor.graph.replace.clone_replace
 vectorize_graph: Any = pytensor.graph.replace.vectorize_graph
+ancestors: Any = pytensor.graph.traversal.ancestors
 Mode: Any = pytensor.compile.mode.Mode
 get_mode: Any = pytensor.compile.mode.get_mode
 Op: Any = pytensor.graph.op.Op

@@ -1,0 +1,51 @@
+"""What a surrogate believes before it has seen a trial: its priors as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pymc.printing import str_for_dist
+
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.symbolic import UNCOMPILED, pm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayeshpo.surrogates.base import Surrogate
+
+_DRAWS = 4000
+# What hyperparameters of these names are measured in, in all surrogates of this package.
+UNITS = {
+    "mean": "standardised loss",
+    "amplitude": "standardised loss",
+    "noise": "standardised loss",
+    "lengthscale": "width of the unit cube",
+}
+
+
+def describe(surrogate: Surrogate, columns: Columns) -> pd.DataFrame:
+    """A row a hyperparameter: its prior, shape, mean, 90 % interval and unit.
+
+    Mean and interval (5 % and 95 % quantiles) are those of 4000 draws, all entries of a vector together.
+    """
+    import pandas as pd
+
+    model: Any = surrogate.model(columns, np.zeros((2, columns.dimension)), np.zeros(2))
+    drawn = pm.draw(model.free_RVs, draws=_DRAWS, random_seed=0, mode=UNCOMPILED)
+    rows = {}
+    for rv, values in zip(model.free_RVs, drawn, strict=True):
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+        rows[rv.name] = {
+            "prior": str_for_dist(rv).split("~")[-1].strip(),
+            "size": int(np.prod(values.shape[1:])),
+            "mean": float(values.mean()),
+            "5 %": float(low),
+            "50 %": float(middle),
+            "95 %": float(high),
+            "unit": UNITS.get(rv.name, ""),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "hyperparameter"
+    return table
