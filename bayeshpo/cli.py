@@ -1,4 +1,4 @@
-"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``list``. Heavy imports wait for their command."""
+"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``sbc``, ``list``. Heavy imports wait for their command."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from bayeshpo import __version__
 from bayeshpo.errors import BayeshpoError, SpecificationError, unknown_name
+from bayeshpo.registry import KINDS, check_name, create
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,6 +92,45 @@ def summary(results: ResultsArgument) -> None:
         print_summary(Results(results).path, Console())
 
 
+@app.command()
+def sbc(
+    surrogate: Annotated[str, typer.Argument(metavar="SURROGATE", help="A name of 'bayeshpo list surrogates'.")],
+    engine: Annotated[str, typer.Option(help="What fits it.")] = "sequential",
+    dimension: Annotated[int, typer.Option(help="Numbers in the space.", min=1)] = 2,
+    trials: Annotated[int, typer.Option(help="Trials of each simulation.", min=1)] = 20,
+    simulations: Annotated[int, typer.Option(help="Simulated studies.", min=20)] = 200,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal ranks.", min=0)] = 0,
+    output: Annotated[Path, typer.Option(help="Folder of the record and the figure.")] = Path("results/sbc"),
+) -> None:
+    """Simulation-based calibration: does the posterior hold what was put into simulated data?"""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console()
+    with _refusals():
+        check_name("surrogate", surrogate)
+        check_name("engine", engine)
+        from bayeshpo.analysis.calibration import print_calibration, save_calibration
+        from bayeshpo.analysis.figures.style import VENUES
+        from bayeshpo.diagnostics.calibration import calibrate
+        from bayeshpo.parallel import one_blas_thread
+        from bayeshpo.randomness import Streams
+        from bayeshpo.space import as_space
+
+        space = as_space({f"x{j + 1}": (0.0, 1.0) for j in range(dimension)})
+        parts = create("surrogate", surrogate, {}), space, create("engine", engine, {})
+        steps = calibrate(*parts, trials=trials, simulations=simulations, rng=Streams("sbc", seed).generator("sbc"))
+        with one_blas_thread():
+            *_, last = track(steps, "simulating", total=simulations, console=console, transient=True)
+        about = {"surrogate": surrogate, "engine": engine, "dimension": dimension, "trials": trials, "seed": seed}
+        record = about | last.to_record()
+        print_calibration(record, console)
+        for path in save_calibration(record, output, VENUES["neurips"]):
+            typer.echo(str(path))
+    if not record["calibrated"]:
+        raise typer.Exit(STOPPED)
+
+
 @app.command("list")
 def list_parts(
     kind: Annotated[
@@ -99,8 +139,6 @@ def list_parts(
     ] = None,
 ) -> None:
     """List the parts that experiment files and searchers can name, with a line each."""
-    from bayeshpo.registry import KINDS
-
     kinds = {f"{name}s": entries for name, entries in KINDS.items()}
     with _refusals():
         if kind is not None and kind not in kinds:

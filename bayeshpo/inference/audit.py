@@ -62,7 +62,7 @@ def audit(posterior: Posterior, rng: np.random.Generator) -> Audit:
 
 def compare(posterior: Posterior, reference: Posterior, start: float) -> Audit:
     """The audit of a posterior by a reference whose fit began at ``start``, as `time.perf_counter` counts."""
-    names = _names(posterior)
+    names = posterior.density.coordinates
     ours, theirs = _equally_weighted(posterior), _equally_weighted(reference)
     z = _differences(ours, theirs)
     worst = np.unravel_index(int(np.argmax(z)), z.shape)
@@ -105,12 +105,3 @@ def _expectations(Q: np.ndarray, centre: np.ndarray, quantiles: np.ndarray) -> t
 def _equally_weighted(posterior: Posterior) -> np.ndarray:
     weights = posterior.log_weights
     return posterior.unconstrained if weights is None else resample(posterior.unconstrained, weights)
-
-
-def _names(posterior: Posterior) -> list[str]:
-    """A name for each unconstrained coordinate: "noise", "lengthscale[0]"."""
-    return [
-        f"{block.name}{list(index)}" if index else block.name
-        for block in posterior.density.blocks
-        for index in np.ndindex(block.shape)
-    ]

@@ -62,6 +62,15 @@ class LogDensity:
         self.no_data = surrogate.prepared(columns, TrainingData.none(D))
         self.example = surrogate.prepared(columns, self.no_data.extended(np.zeros((1, D)), np.zeros(1)))
 
+    @property
+    def coordinates(self) -> list[str]:
+        """A name for each unconstrained coordinate: "noise", "lengthscale[0]"."""
+        return [
+            f"{block.name}{list(index)}" if index else block.name
+            for block in self.blocks
+            for index in np.ndindex(block.shape)
+        ]
+
     def batch(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log densities (S,) of a population Q (S, Q) given the data: one compiled call a core."""
         Q = np.ascontiguousarray(Q, dtype=np.float64)

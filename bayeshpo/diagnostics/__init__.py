@@ -1,0 +1,1 @@
+"""Diagnostics of surrogates and of their posteriors."""
