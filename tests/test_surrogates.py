@@ -34,7 +34,7 @@ from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.fast_exp import exp_negative
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.surrogates.kernels import KERNELS, correlation
+from bayeshpo.surrogates.kernels import KERNELS, stationary
 from bayeshpo.surrogates.linear_algebra import JITTERS
 from bayeshpo.surrogates.marginal_likelihood import (
     conditional_factors,
@@ -103,6 +103,19 @@ def test_marginal_likelihood_gradient(n, likelihood):
         np.testing.assert_allclose(dr, central_differences(residual, r), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_a_noise_variance_is_one_on_the_diagonal(n):
+    rng = np.random.default_rng(n)
+    K, r, v = pt.dmatrix("K"), pt.dvector("r"), pt.dscalar("v")
+    value = gaussian_log_density(K, r, v)
+    compiled = function([K, r, v], [value, *grad(value, [K, r, v])], mode=PYTHON)
+    outside = gaussian_log_density(K + v * pt.eye(n), r)
+    expected = function([K, r, v], [outside, *grad(outside, [K, r, v])], mode=PYTHON)
+    arguments = random_covariance(n, rng), rng.standard_normal(n), np.array(0.37)
+    for a, b in zip(compiled(*arguments), expected(*arguments), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_marginal_likelihood_of_no_data_is_one(likelihood):
     assert likelihood(np.empty((0, 0)), np.empty(0))[0] == 0.0
 
@@ -168,18 +181,18 @@ def test_every_kernel_has_an_oracle():
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_kernels_are_scikit_learns_and_gram_is_cross(kernel):
-    a, b = pt.dmatrix("a"), pt.dmatrix("b")
-    outputs = [correlation(kernel, a), correlation(kernel, a, a), correlation(kernel, a, b)]
-    compiled = function([a, b], outputs, mode=PYTHON)
-    for n, d in [(1, 1), (4, 2), (9, 5)]:
+    a, b, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dscalar("v")
+    outputs = [stationary(kernel, v, a), stationary(kernel, v, a, a), stationary(kernel, v, a, b)]
+    compiled = function([v, a, b], outputs, mode=PYTHON)
+    for n, d, variance in [(1, 1, 1.0), (4, 2, 0.3), (9, 5, 7.0)]:
         rng = np.random.default_rng(n)
         A, B = rng.normal(0.0, 2.0, (n, d)), rng.normal(0.0, 2.0, (6, d))
-        gram, own, cross = compiled(A, B)
-        np.testing.assert_allclose(cross, ORACLES[kernel](A, B), rtol=1e-12)
+        gram, own, cross = compiled(variance, A, B)
+        np.testing.assert_allclose(cross, variance * ORACLES[kernel](A, B), rtol=1e-12)
         np.testing.assert_allclose(gram, own, rtol=1e-14)
         np.testing.assert_array_equal(gram, gram.T)
-        np.testing.assert_array_equal(np.diag(gram), 1.0)
-        assert np.linalg.eigvalsh(gram).min() > -1e-12
+        np.testing.assert_array_equal(np.diag(gram), variance)
+        assert np.linalg.eigvalsh(gram).min() > -1e-12 * variance
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -190,22 +203,25 @@ def test_kernel_gradients(duplicate, kernel):
     # Matern-1/2 has a kink at a duplicate, so no derivative to compare with.
     if duplicate and kernel != "matern12":
         A[1], B[0] = A[0], A[2]
-    W, V = rng.standard_normal((5, 5)), rng.standard_normal((5, 4))
-    a, b, w, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dmatrix("w"), pt.dmatrix("v")
-    gram, cross = pt.sum(w * correlation(kernel, a)), pt.sum(v * correlation(kernel, a, b))
-    of_gram = function([a, w], [gram, grad(gram, a)], mode=PYTHON)
-    of_cross = function([a, b, v], [cross, *grad(cross, [a, b])], mode=PYTHON)
+    W, V, s2 = rng.standard_normal((5, 5)), rng.standard_normal((5, 4)), np.array(1.7)
+    a, b, w, u, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dmatrix("w"), pt.dmatrix("u"), pt.dscalar("v")
+    gram, cross = pt.sum(w * stationary(kernel, v, a)), pt.sum(u * stationary(kernel, v, a, b))
+    of_gram = function([v, a, w], [gram, *grad(gram, [a, v])], mode=PYTHON)
+    of_cross = function([v, a, b, u], [cross, *grad(cross, [a, b, v])], mode=PYTHON)
     tolerance = {"rtol": 1e-5, "atol": 2e-5}
     # All rows of A move, so a duplicate's twin stays where it was.
-    np.testing.assert_allclose(of_gram(A, W)[1], central_differences(lambda x: of_gram(x, W)[0], A), **tolerance)
-    _, dA, dB = of_cross(A, B, V)
-    np.testing.assert_allclose(dA, central_differences(lambda x: of_cross(x, B, V)[0], A), **tolerance)
-    np.testing.assert_allclose(dB, central_differences(lambda x: of_cross(A, x, V)[0], B), **tolerance)
+    _, dA, dv = of_gram(s2, A, W)
+    np.testing.assert_allclose(dA, central_differences(lambda x: of_gram(s2, x, W)[0], A), **tolerance)
+    np.testing.assert_allclose(dv, of_gram(s2, A, W)[0] / s2, rtol=1e-12)
+    _, dA, dB, dv = of_cross(s2, A, B, V)
+    np.testing.assert_allclose(dA, central_differences(lambda x: of_cross(s2, x, B, V)[0], A), **tolerance)
+    np.testing.assert_allclose(dB, central_differences(lambda x: of_cross(s2, A, x, V)[0], B), **tolerance)
+    np.testing.assert_allclose(dv, of_cross(s2, A, B, V)[0] / s2, rtol=1e-12)
 
 
 def test_gradients_at_a_kink_are_finite():
     a, w = pt.dmatrix("a"), pt.dmatrix("w")
-    slope = function([a, w], grad(pt.sum(w * correlation("matern12", a)), a), mode=PYTHON)
+    slope = function([a, w], grad(pt.sum(w * stationary("matern12", 1.0, a)), a), mode=PYTHON)
     assert np.isfinite(slope(np.zeros((3, 2)), np.ones((3, 3)))).all()
 
 

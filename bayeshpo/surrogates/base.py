@@ -198,18 +198,19 @@ class GaussianProcessSurrogate(Surrogate):
             pm.CustomDist(
                 "outcome",
                 self.mean(columns, p, X_data),
-                self.noisy_covariance(columns, p, X_data),
+                self.covariance(columns, p, X_data),
+                noise_variance(p),
                 dist=multivariate_normal,
-                signature="(n),(n,n)->(n)",
-                logp=lambda value, mean, K: gaussian_log_density(K, value - mean),
+                signature="(n),(n,n),()->(n)",
+                logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
                 observed=y_data,
             )
         return model
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Inverse Cholesky factor M (n, n), weights alpha (n,) and the jitter that was needed."""
-        K = self.noisy_covariance(columns, p, data["X"])
-        M, alpha, jitter = conditional_factors(K, data["y"] - self.mean(columns, p, data["X"]))
+        K, residual = self.covariance(columns, p, data["X"]), data["y"] - self.mean(columns, p, data["X"])
+        M, alpha, jitter = conditional_factors(K, residual, noise_variance(p))
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
     def predict(
@@ -224,13 +225,14 @@ class GaussianProcessSurrogate(Surrogate):
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
-        return data["y"] - (pt.sqr(p["noise"]) + NUGGET + state["jitter"]) * state["alpha"]
-
-    def noisy_covariance(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """Covariance (n, n) of the outcomes at X (n, D)."""
-        return self.covariance(columns, p, X) + (pt.sqr(p["noise"]) + NUGGET) * pt.eye(X.shape[0])
+        return data["y"] - (noise_variance(p) + state["jitter"]) * state["alpha"]
 
 
-def multivariate_normal(mean: Any, K: Any, size: Any) -> Any:
-    """The distribution behind an outcome whose log density is another expression."""
-    return pm.MvNormal.dist(mean, cov=K, size=size)
+def noise_variance(p: Parameters) -> Any:
+    """Variance of the noise, with the nugget."""
+    return pt.sqr(p["noise"]) + NUGGET
+
+
+def multivariate_normal(mean: Any, K: Any, variance: Any, size: Any) -> Any:
+    """The distribution N(mean, K + variance I) behind an outcome whose log density is another expression."""
+    return pm.MvNormal.dist(mean, cov=K + variance * pt.eye(mean.shape[0]), size=size)

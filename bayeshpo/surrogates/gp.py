@@ -9,7 +9,7 @@ from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
 from bayeshpo.surrogates.columns import Columns, scaled_by
-from bayeshpo.surrogates.kernels import KERNELS, correlation
+from bayeshpo.surrogates.kernels import KERNELS, stationary
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pt
 
@@ -63,7 +63,7 @@ class GaussianProcess(GaussianProcessSurrogate):
 
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
         """amplitude^2 k."""
-        return pt.sqr(p["amplitude"]) * correlation(self.kernel, *scaled_by(columns, p, X, X2))
+        return stationary(self.kernel, pt.sqr(p["amplitude"]), *scaled_by(columns, p, X, X2))
 
     def variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """amplitude^2 everywhere."""

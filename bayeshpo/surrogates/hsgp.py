@@ -24,7 +24,7 @@ import numpy as np
 import pymc
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.surrogates.base import NUGGET, Parameters, Surrogate, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData, multivariate_normal, noise_variance
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.low_rank import low_rank_factors, low_rank_log_density
@@ -96,17 +96,17 @@ class HilbertSpaceGaussianProcess(Surrogate):
             data = {name: pm.Data(name, a) for name, a in arrays.items()}
             p = self.exact.priors(columns)
             weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-            variance = pt.sqr(p["noise"]) + NUGGET
+            variance = noise_variance(p)
             G, v = self._products(p, weight, data)
             Phi = self._basis(pt, columns, X_data) * weight
             pm.CustomDist(
                 "outcome",
                 self.exact.mean(columns, p, X_data),
-                Phi @ Phi.T + variance * pt.eye(X_data.shape[0]),
+                Phi @ Phi.T,
                 G,
                 v,
                 variance,
-                dist=lambda mean, K, *rest: multivariate_normal(mean, K, rest[-1]),
+                dist=lambda mean, K, *rest: multivariate_normal(mean, K, *rest[-2:]),
                 signature="(n),(n,n),(m,m),(m),()->(n)",
                 logp=lambda value, mean, _, G, v, s2: low_rank_log_density(
                     G, v, pt.sqr(value - mean).sum(), value.shape[0], s2
@@ -118,7 +118,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Conditional mean "weights" (M,) of the functions' coefficients, and "F" (M, M), F'F their covariance."""
         weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-        F, w = low_rank_factors(*self._products(p, weight, data), pt.sqr(p["noise"]) + NUGGET)
+        F, w = low_rank_factors(*self._products(p, weight, data), noise_variance(p))
         return {"F": F * weight, "weights": w * weight}
 
     def predict(

@@ -23,7 +23,7 @@ from bayeshpo.surrogates.symbolic import numba_njit, pt
 @numba_njit
 def _products(Kuu, Kuf, r):
     """L^-1 (M, M), A (M, n), A A' (M, M), A r (M,), r'r and the jitter of K_uu."""
-    L, jitter = stable_cholesky(Kuu)
+    L, jitter = stable_cholesky(Kuu, 0.0)
     # Multiplied by the inverse: the products run at full speed, a triangular solve at a third of it.
     inverse_factor = triangular_inverse(L)
     A = inverse_factor @ np.ascontiguousarray(Kuf)
@@ -62,7 +62,7 @@ def _conditional(Kuu, Kuf, r, variance):
     known = -inverse
     for i in range(Kuu.shape[0]):
         known[i, i] += 1.0
-    C, _ = stable_cholesky(known)
+    C, _ = stable_cholesky(known, 0.0)
     return np.ascontiguousarray(C.T) @ inverse_factor, alpha, np.asarray(jitter)
 
 

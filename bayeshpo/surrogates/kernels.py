@@ -1,14 +1,15 @@
 """Stationary kernels of scaled inputs as single nodes with analytic gradients.
 
-Inputs are divided by their lengthscales first, so a kernel is a function k of the squared Euclidean distance q alone
-(Rasmussen and Williams 2006, eqs. 4.9 and 4.14 to 4.17), and dk/da = 2 k'(q) (a - b):
+Inputs are divided by their lengthscales first, so a kernel is a variance v times a function k of the squared Euclidean
+distance q alone (Rasmussen and Williams 2006, eqs. 4.9 and 4.14 to 4.17), and dk/da = 2 k'(q) (a - b):
 
     rbf        s = q / 2        k = exp(-s)                       k' = -exp(-s) / 2
     matern12   s = sqrt(q)      k = exp(-s)                       k' = -exp(-s) / (2 s)
     matern32   s = sqrt(3 q)    k = (1 + s) exp(-s)               k' = -3/2 exp(-s)
     matern52   s = sqrt(5 q)    k = (1 + s + s^2 / 3) exp(-s)     k' = -5/6 (1 + s) exp(-s)
 
-Matern-1/2 has no derivative at a = b; 0 stands for it.
+Matern-1/2 has no derivative at a = b; 0 stands for it. The variance is an argument, because multiplying by it outside
+would go over the whole matrix again.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ class _Loops:
 
 
 def _loops(value: Any, slope: Any) -> _Loops:
-    def gram(A):
-        n = A.shape[0]
+    def gram(A, variance):
+        n, v = A.shape[0], variance.item()
         AT = np.ascontiguousarray(A.T)
         K = np.empty((n, n))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -122,15 +123,16 @@ def _loops(value: Any, slope: Any) -> _Loops:
             _squared_distances(A[i], AT, i, q)
             value(q, i, s, bits, k)
             for j in range(i):
-                K[i, j] = k[j]
-            K[i, i] = 1.0
+                K[i, j] = v * k[j]
+            K[i, i] = v
         for i in range(n):
             for j in range(i):
                 K[j, i] = K[i, j]
         return K
 
-    def gram_gradient(A, W):
+    def gram_gradient(A, variance, W):
         n, d = A.shape
+        v = variance.item()
         AT = np.ascontiguousarray(A.T)
         G = np.zeros((n, d))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -138,26 +140,28 @@ def _loops(value: Any, slope: Any) -> _Loops:
             _squared_distances(A[i], AT, i, q)
             slope(q, i, s, bits, k)
             for j in range(i):
-                w = 2.0 * k[j] * (W[i, j] + W[j, i])
+                w = 2.0 * v * k[j] * (W[i, j] + W[j, i])
                 for c in range(d):
                     t = w * (A[i, c] - A[j, c])
                     G[i, c] += t
                     G[j, c] -= t
         return G
 
-    def cross(A, B):
-        m, n = A.shape[0], B.shape[0]
+    def cross(A, B, variance):
+        m, n, v = A.shape[0], B.shape[0], variance.item()
         BT = np.ascontiguousarray(B.T)
         K = np.empty((m, n))
         q, s, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
         for i in range(m):
             _squared_distances(A[i], BT, n, q)
             value(q, n, s, bits, K[i])
+            for j in range(n):
+                K[i, j] *= v
         return K
 
-    def cross_gradient(A, B, W):
+    def cross_gradient(A, B, variance, W):
         m, d = A.shape
-        n = B.shape[0]
+        n, v = B.shape[0], variance.item()
         BT = np.ascontiguousarray(B.T)
         GA, GB = np.zeros((m, d)), np.zeros((n, d))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -165,7 +169,7 @@ def _loops(value: Any, slope: Any) -> _Loops:
             _squared_distances(A[i], BT, n, q)
             slope(q, n, s, bits, k)
             for j in range(n):
-                w = 2.0 * k[j] * W[i, j]
+                w = 2.0 * v * k[j] * W[i, j]
                 for c in range(d):
                     t = w * (A[i, c] - B[j, c])
                     GA[i, c] += t
@@ -199,64 +203,66 @@ class _KernelOp(CompiledOp):
 
 
 class Gram(_KernelOp):
-    """A (n, d) -> k(A, A) (n, n); half the exponentials of the general case."""
+    """(A (n, d), v) -> v k(A, A) (n, n); half the exponentials of the general case."""
 
-    gufunc_signature = "(n,d)->(n,n)"
+    gufunc_signature = "(n,d),()->(n,n)"
     loop = "gram"
 
-    def make_node(self, A: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(A)], [pt.dmatrix()])
+    def make_node(self, A: Any, variance: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(A), pt.as_tensor(variance)], [pt.dmatrix()])
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         n = shapes[0][0]
         return [(n, n)]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        return [GramGradient(self.kernel)(inputs[0], output_gradients[0])]
+        (A, variance), (K,), (W,) = inputs, outputs, output_gradients
+        return [GramGradient(self.kernel)(A, variance, W), pt.sum(W * K) / variance]
 
 
 class GramGradient(_KernelOp):
-    """(A (n, d), W (n, n)) -> derivative (n, d) of sum(W * k(A, A)) by A."""
+    """(A (n, d), v, W (n, n)) -> derivative (n, d) of sum(W * v k(A, A)) by A."""
 
-    gufunc_signature = "(n,d),(n,n)->(n,d)"
+    gufunc_signature = "(n,d),(),(n,n)->(n,d)"
     loop = "gram_gradient"
 
-    def make_node(self, A: Any, W: Any) -> Apply:
-        return Apply(self, [A, W], [pt.dmatrix()])
+    def make_node(self, A: Any, variance: Any, W: Any) -> Apply:
+        return Apply(self, [A, variance, W], [pt.dmatrix()])
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [shapes[0]]
 
 
 class Cross(_KernelOp):
-    """(A (m, d), B (n, d)) -> k(A, B) (m, n)."""
+    """(A (m, d), B (n, d), v) -> v k(A, B) (m, n)."""
 
-    gufunc_signature = "(m,d),(n,d)->(m,n)"
+    gufunc_signature = "(m,d),(n,d),()->(m,n)"
     loop = "cross"
 
-    def make_node(self, A: Any, B: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(A), pt.as_tensor(B)], [pt.dmatrix()])
+    def make_node(self, A: Any, B: Any, variance: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(A), pt.as_tensor(B), pt.as_tensor(variance)], [pt.dmatrix()])
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [(shapes[0][0], shapes[1][0])]
 
     def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        return CrossGradient(self.kernel)(*inputs, output_gradients[0])
+        (A, B, variance), (K,), (W,) = inputs, outputs, output_gradients
+        return [*CrossGradient(self.kernel)(A, B, variance, W), pt.sum(W * K) / variance]
 
 
 class CrossGradient(_KernelOp):
-    """(A (m, d), B (n, d), W (m, n)) -> derivatives of sum(W * k(A, B)) by A and by B."""
+    """(A (m, d), B (n, d), v, W (m, n)) -> derivatives of sum(W * v k(A, B)) by A and by B."""
 
-    gufunc_signature = "(m,d),(n,d),(m,n)->(m,d),(n,d)"
+    gufunc_signature = "(m,d),(n,d),(),(m,n)->(m,d),(n,d)"
     loop = "cross_gradient"
 
-    def make_node(self, A: Any, B: Any, W: Any) -> Apply:
-        return Apply(self, [A, B, W], [pt.dmatrix(), pt.dmatrix()])
+    def make_node(self, A: Any, B: Any, variance: Any, W: Any) -> Apply:
+        return Apply(self, [A, B, variance, W], [pt.dmatrix(), pt.dmatrix()])
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return [shapes[0], shapes[1]]
 
 
-def correlation(kernel: str, A: Any, B: Any | None = None) -> Any:
-    """Correlation of scaled inputs A (n, d) with themselves (n, n), or with B (m, d): (n, m)."""
-    return Gram(kernel)(A) if B is None else Cross(kernel)(A, B)
+def stationary(kernel: str, variance: Any, A: Any, B: Any | None = None) -> Any:
+    """Covariance of scaled inputs A (n, d) with themselves (n, n), or with B (m, d): (n, m)."""
+    return Gram(kernel)(A, variance) if B is None else Cross(kernel)(A, B, variance)

@@ -15,17 +15,17 @@ _JITTERS = np.array(JITTERS)
 
 
 @numba_njit
-def stable_cholesky(K):
-    """Lower factor L (n, n) of K + jitter I and that jitter; L is NaN if no jitter was enough."""
+def stable_cholesky(K, variance):
+    """Lower factor L (n, n) of K + (variance + jitter) I and that jitter; L is NaN if no jitter was enough."""
     n = K.shape[0]
     if n == 0:
         return K, 0.0
-    scale = np.trace(K) / n
+    scale = np.trace(K) / n + variance
     for relative in _JITTERS:
         jitter = relative * scale
         C = K.copy()
         for i in range(n):
-            C[i, i] += jitter
+            C[i, i] += variance + jitter
         L = nan_cholesky(C, True, True)
         if np.isfinite(L[n - 1, n - 1]):
             return L, jitter

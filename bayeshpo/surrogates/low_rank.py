@@ -30,7 +30,7 @@ def low_rank_value(G, v, square, n, variance):
     B = G / variance
     for i in range(M):
         B[i, i] += 1.0
-    L, _ = stable_cholesky(B)
+    L, _ = stable_cholesky(B, 0.0)
     a = forward_substitution(L, v)
     explained, half_log_det = 0.0, 0.0
     for i in range(M):
@@ -46,7 +46,7 @@ def low_rank_inverse(G, variance):
     B = G / variance
     for i in range(M):
         B[i, i] += 1.0
-    L, _ = stable_cholesky(B)
+    L, _ = stable_cholesky(B, 0.0)
     inverse_factor = triangular_inverse(L)
     return gram_of_rows(inverse_factor), inverse_factor
 

@@ -10,12 +10,12 @@ import numpy as np
 import pymc
 
 from bayeshpo.surrogates.base import (
-    NUGGET,
     GaussianProcessSurrogate,
     Parameters,
     Surrogate,
     TrainingData,
     multivariate_normal,
+    noise_variance,
 )
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
@@ -78,12 +78,12 @@ class SparseGaussianProcess(Surrogate):
             pm.CustomDist(
                 "outcome",
                 self.exact.mean(columns, p, X_data),
-                self.exact.noisy_covariance(columns, p, X_data),
+                self.exact.covariance(columns, p, X_data),
                 Kuu,
                 Kuf,
                 self.exact.variance(columns, p, X_data).sum(),
                 variance,
-                dist=lambda mean, K, *rest: multivariate_normal(mean, K, rest[-1]),
+                dist=lambda mean, K, *rest: multivariate_normal(mean, K, *rest[-2:]),
                 signature="(n),(n,n),(m,m),(m,n),(),()->(n)",
                 logp=lambda value, mean, _, Kuu, Kuf, total, s2: inducing_bound(Kuu, Kuf, total, value - mean, s2),
                 observed=y_data,
@@ -107,4 +107,4 @@ class SparseGaussianProcess(Surrogate):
         """K_uu (M, M), K_uf (M, n) and the variance of the noise."""
         jitter = _JITTER * self.exact.variance(columns, p, U)
         Kuu = self.exact.covariance(columns, p, U) + pt.diag(jitter)
-        return Kuu, self.exact.covariance(columns, p, U, X), pt.sqr(p["noise"]) + NUGGET
+        return Kuu, self.exact.covariance(columns, p, U, X), noise_variance(p)
