@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from posterior_checks import REPLICATES, Y, assert_unbiased, carried, weighted_moments
 from replay import Recording, assert_agrees
-from surrogate_cases import PLANE, history_of
+from surrogate_cases import history_of
 from toy_surrogates import LevelAndSpread, outcomes, toy_density
 
 import bayeshpo
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.space import as_space
 
 # What an engine may say that it did when weights alone were not enough, and all went well.
 WOKEN = {"moved", "retried", "refitted"}
@@ -146,17 +147,19 @@ def test_a_failed_trial_in_a_study_changes_nothing_and_the_study_goes_on():
 
 
 def test_a_study_entered_with_old_trials_has_their_posterior():
-    recording = Recording.load("branin_25")
-    old = history_of(PLANE, PLANE.decode(recording.X), list(recording.losses)).trials
-    study = bayeshpo.Study(PLANE, trials=old)
+    # None of its losses is so high that a study would cap it.
+    recording = Recording.load("hartmann6_30")
+    space = as_space({f"x{j}": (0.0, 1.0) for j in range(6)})
+    old = history_of(space, space.decode(recording.X), list(recording.losses)).trials
+    study = bayeshpo.Study(space, trials=old)
     assert study.ask().origin == "acquisition"
     [row] = study.reports
-    assert row["n"] == 25
+    assert row["n"] == 30
     assert row["action"] in WOKEN
     assert row["status"] == "ok"
     values = {name: v.to_numpy() for name, v in study.posterior["posterior"].data_vars.items()}
     chains, draws = values["noise"].shape
     Q = recording.density.unconstrain({name: v.reshape(-1, *v.shape[2:]) for name, v in values.items()})
-    report = InferenceReport("sequential", row["action"], 25)
-    posterior = Posterior(recording.density, recording.data(25), Q.reshape(chains, draws, -1), report)
-    assert_agrees(recording, recording.references[25], posterior)
+    report = InferenceReport("sequential", row["action"], 30)
+    posterior = Posterior(recording.density, recording.data(30), Q.reshape(chains, draws, -1), report)
+    assert_agrees(recording, recording.references[30], posterior)

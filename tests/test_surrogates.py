@@ -358,7 +358,7 @@ def test_standardised_outcomes():
 @pytest.mark.parametrize("factor", [1e-300, 1e-20, 1e-6, 1.0, 1e6, 1e200, 1e300])
 def test_standardised_outcomes_do_not_depend_on_the_unit(factor):
     rows = [{"x": x, "z": 0.5} for x in (0.1, 0.2, 0.3, 0.4)]
-    losses = np.array([0.3, 0.5, 0.1, 1.4])
+    losses = np.array([0.3, 0.5, 0.1, 1.2])
     data = TrainingData.of(history_of(PLANE, rows, list(factor * losses)))
     np.testing.assert_allclose(data.y, (losses - losses.mean()) / losses.std(), rtol=1e-10)
     np.testing.assert_allclose(data.location + data.scale * data.y, factor * losses, rtol=1e-10)
@@ -465,3 +465,33 @@ def test_priors_are_arguments():
 def test_what_is_no_prior_is_refused(arguments, message):
     with pytest.raises(SpecificationError, match=message):
         GaussianProcess(**arguments)
+
+
+def losses_of(values):
+    return TrainingData.of(history_of(PLANE, [{"x": 0.1, "z": i / 100} for i in range(len(values))], values))
+
+
+def test_one_huge_loss_does_not_set_the_scale():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 20)
+    plain = losses_of(values.tolist())
+    np.testing.assert_allclose(plain.location + plain.scale * plain.y, values)
+    for huge in (1e3, 1e9, 1e300):
+        with_huge = losses_of([*values, huge])
+        back = with_huge.location + with_huge.scale * with_huge.y
+        np.testing.assert_allclose(back[:20], values, rtol=1e-9)
+        low, median, high = np.quantile([*values, huge], [0.1, 0.5, 0.75])
+        np.testing.assert_allclose(back[20], median + 3.0 * max(median - low, high - median))
+        assert 1.0 < with_huge.scale / plain.scale < 1.5
+
+
+def test_a_very_good_loss_is_kept_as_it_is():
+    values = [*np.random.default_rng(0).normal(3.0, 2.0, 20), -1e4]
+    data = losses_of(values)
+    np.testing.assert_allclose(data.location + data.scale * data.y, values, rtol=1e-9)
+
+
+def test_losses_on_a_plateau_keep_their_differences():
+    # Half of them equal, or equal but for rounding error: no scale to go by.
+    for values in ([1.0, 1.0, 1.0, 1.0, 2.0], [1.0, 1.0 + 1e-15, 1.0 - 1e-15, 1.0, 2.0]):
+        data = losses_of(values)
+        np.testing.assert_allclose(data.location + data.scale * data.y, values, rtol=1e-12)

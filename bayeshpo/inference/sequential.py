@@ -32,9 +32,11 @@ _LEAST_SWEEPS = 3
 # instead of 2 the upper tail of posteriordb's Poisson process came out right.
 _CARE = 5
 # A population moves, whatever its weights say, when the trials have grown by this factor.
-_GROWTH = 1.2
-# Draws of each island that set out from the prior anew for every move, and how they go.
+_GROWTH = 1.25
+# Draws of each island that set out from the prior anew, and how they go: for every move while trials are few, and the
+# way is short; for those moves later.
 _SCOUTS = 48
+_FEW = 40
 _SCOUT_SHARE = 0.25
 _SCOUT_SWEEPS = 1
 
@@ -136,7 +138,7 @@ class Sequential(Engine):
         """Resampled and moved until the checks pass; then anew from the prior; then as it is, and said so."""
         Q, logp, log_ratio = step.cross_bridge(rng)
         report = replace(report, evidence_increment=step.evidence(log_ratio))
-        scouts = None if step.is_entry else self._scouts(step, rng)
+        scouts = self._scouts(step, rng) if step.wants_scouts else None
         care = _CARE if step.old is None else 1
         most, offers = care * self.sweeps, care * OFFERS
         moved, retried, refitted = (replace(report, action=action) for action in ("moved", "retried", "refitted"))
@@ -233,9 +235,11 @@ class _Step:
         return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
 
     @property
-    def is_entry(self) -> bool:
-        """Whether there was no population before."""
-        return self.old is None or self.old is self.data
+    def wants_scouts(self) -> bool:
+        """Whether a look from the prior is due; not where the population comes from there."""
+        if self.old is None or self.old is self.data:
+            return False
+        return self.is_due or len(self.data.y) <= _FEW
 
     @property
     def is_due(self) -> bool:

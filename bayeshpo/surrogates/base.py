@@ -24,6 +24,8 @@ Parameters = Mapping[str, Any]
 # Variance added to the noise's, in units of the standardised outcome: keeps covariances factorisable, so that the
 # density has no steps where jitter would have to set in.
 NUGGET = 1e-6
+# How far above the median losses are told apart.
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class TrainingData:
     y
         Their losses, standardised (n,).
     location, scale
-        loss = location + scale y.
+        loss = location + scale y; losses that are far too high count as less, see `capped`.
     failed
         Points (m, D) of the failed trials.
     arrays
@@ -63,7 +65,7 @@ class TrainingData:
         if not kept.any():
             D = history.space.dimension
             return replace(cls.none(D), failed=history.X.reshape(-1, D))
-        losses = history.losses[kept]
+        losses = capped(history.losses[kept])
         # In units of the largest, so that squares neither overflow nor vanish.
         unit = float(np.abs(losses).max()) or 1.0
         location, spread = unit * float((losses / unit).mean()), float((losses / unit).std())
@@ -79,6 +81,20 @@ class TrainingData:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
         named = {"X": self.X, "y": self.y} | dict(self.arrays)
         return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
+
+
+def capped(losses: np.ndarray) -> np.ndarray:
+    """Losses (n,), none further above the median than three times the spread of the better ones.
+
+    The spread is the distance of the median from the 10 % or from the 75 % quantile, whichever is farther. One huge
+    loss would set the scale for all, and leave nothing of the differences between the good ones; that a trial is bad is
+    all that the search needs to know of it. Of normal losses one in ten thousand is beyond.
+    """
+    low, median, high = np.quantile(losses, [0.1, 0.5, 0.75])
+    spread = max(median - low, high - median)
+    # Where most of the losses are the same there is no scale to go by, nor is rounding error one.
+    with np.errstate(over="ignore"):
+        return np.minimum(losses, median + _FAR * spread) if spread > 1e-10 * abs(median) else losses
 
 
 class Surrogate(ABC):
