@@ -29,7 +29,7 @@ _BRIDGE_SHARE = 0.5
 _BRIDGE_SWEEPS = 2
 _LEAST_SWEEPS = 3
 # How much more a population that comes from the prior is moved: its tails have not been looked for yet. With 10 offers
-# instead of 2 the upper tail of posteriordb's Poisson process came out right.
+# instead of 2 the upper tail of posteriordb's Poisson process came out right. Many trials leave few tails.
 _CARE = 5
 # A population moves, whatever its weights say, when the trials have grown by this factor.
 _GROWTH = 1.25
@@ -59,8 +59,8 @@ class Sequential(Engine):
     memory
         Moves go on until no hyperparameter's rank correlation with its value before them is above this.
     sweeps
-        Moves of each draw at most, five times as many where it comes from the prior; a second attempt, if the checks
-        fail, has twice as many.
+        Moves of each draw at most, five times as many where it comes from the prior to fewer than ``many`` trials; a
+        second attempt, if the checks fail, has twice as many.
     many
         From so many trials on, a study without a posterior to go on from is entered by draws of a Gaussian at the mode,
         weighed and then moved, where k-hat says that it covers the posterior; else, as with fewer trials, by way of
@@ -139,7 +139,7 @@ class Sequential(Engine):
         Q, logp, log_ratio = step.cross_bridge(rng)
         report = replace(report, evidence_increment=step.evidence(log_ratio))
         scouts = self._scouts(step, rng) if step.wants_scouts else None
-        care = _CARE if step.old is None else 1
+        care = _CARE if step.old is None and len(step.data.y) < self.many else 1
         most, offers = care * self.sweeps, care * OFFERS
         moved, retried, refitted = (replace(report, action=action) for action in ("moved", "retried", "refitted"))
         posterior, offered = self._attempt(step, Q, logp, moved, most, offers, scouts, rng)

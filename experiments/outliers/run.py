@@ -1,0 +1,96 @@
+"""What huge losses do to Bayesian search, with losses capped (the default) and as they are, beside random search.
+
+    uv run python experiments/outliers/run.py [--seeds 5]
+
+One trial in ten comes out 10 to 10^6 too high. Regret is the true value at the recommendation less the optimum. Every
+finished run is a line of the record (results/outliers/runs.jsonl by default), so a run that was stopped goes on; the
+table is printed and written beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import bayeshpo
+from bayeshpo.parallel import one_blas_thread
+from bayeshpo.problems.synthetic import Branin, Hartmann6
+from bayeshpo.surrogates import base
+
+CAPPED = base.capped
+VARIANTS = {"capped": CAPPED, "as they are": lambda losses: losses, "random search": CAPPED}
+PROBLEMS = {"branin": (Branin(), 30), "hartmann6": (Hartmann6(), 36)}
+OUTLIERS = (0.0, 0.1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=Path("results/outliers"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "runs.jsonl"
+    known = {_key(row) for row in _read(path)}
+    for seed in range(arguments.seeds):
+        for problem in PROBLEMS:
+            for share in OUTLIERS:
+                for variant in VARIANTS:
+                    row = {"problem": problem, "outliers": share, "variant": variant, "seed": seed}
+                    if _key(row) not in known:
+                        with path.open("a") as file:
+                            file.write(json.dumps(row | {"regret": _regret(**row)}) + "\n")
+    text = "\n".join(_table(_read(path)))
+    (arguments.output / "table.md").write_text(text + "\n")
+    print(text)
+
+
+def _regret(problem: str, outliers: float, variant: str, seed: int) -> float:
+    base.capped = VARIANTS[variant]
+    function, budget = PROBLEMS[problem]
+    searcher = bayeshpo.RandomSearcher() if variant == "random search" else bayeshpo.BayesianSearcher()
+    study = bayeshpo.Study(function.space, searcher, seed=seed, name=problem)
+    with one_blas_thread():
+        for i in range(budget):
+            suggestion, rng = study.ask(), np.random.default_rng([seed, i])
+            wrong = 10.0 ** rng.uniform(1.0, 6.0) if rng.random() < outliers else 0.0
+            study.tell(suggestion, _true(function, suggestion.configuration) + wrong)
+    recommended = study.recommendation
+    assert recommended is not None
+    return _true(function, recommended.configuration) - function.optimum
+
+
+def _true(function: Any, configuration: dict[str, Any]) -> float:
+    return function.function(np.array([configuration[name] for name in function.space.names]))
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| problem | outliers | " + " | ".join(VARIANTS) + " |", "|---|---|" + "---|" * len(VARIANTS)]
+    for problem in PROBLEMS:
+        for share in OUTLIERS:
+            cells = []
+            for variant in VARIANTS:
+                own = [
+                    r["regret"]
+                    for r in rows
+                    if (r["problem"], r["outliers"], r["variant"]) == (problem, share, variant)
+                ]
+                cells.append(f"{median(own):.3g} (worst of {len(own)}: {max(own):.3g})" if own else "")
+            lines.append(f"| {problem} | {share:.0%} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["problem"], row["outliers"], row["variant"], row["seed"]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+if __name__ == "__main__":
+    main()
