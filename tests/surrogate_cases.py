@@ -74,3 +74,14 @@ def textbook_conditional(X, y, Z, mean, amplitude, lengthscale, noise):
     k = matern52(X, Z, lengthscale, amplitude)
     solved = np.linalg.solve(K, np.column_stack([y - mean, k]))
     return mean + k.T @ solved[:, 0], amplitude**2 - np.einsum("ij,ij->j", k, solved[:, 1:])
+
+
+def central_differences(f, x, step=1e-6):
+    """Derivatives of a scalar function by each entry of x, to about step^2."""
+    slope = np.empty_like(x)
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        slope[i] = (f(up) - f(down)) / (2.0 * step)
+    return slope

@@ -8,15 +8,14 @@ import numba
 import numpy as np
 import pymc as pm
 import pytest
-from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHyperparameter, UniformIntegerHyperparameter
 from scipy import stats
-from sklearn.gaussian_process.kernels import RBF, Matern
 from surrogate_cases import (
     AMPLITUDE,
     LENGTHSCALE,
     MIXED,
     NOISE,
     PLANE,
+    central_differences,
     density_on,
     first,
     history_of,
@@ -26,15 +25,12 @@ from surrogate_cases import (
     wavy,
 )
 
-from bayeshpo.errors import SpecificationError
-from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.space import SearchSpace, as_space
+from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.fast_exp import exp_negative
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.surrogates.kernels import KERNELS, stationary
 from bayeshpo.surrogates.linear_algebra import JITTERS
 from bayeshpo.surrogates.marginal_likelihood import (
     conditional_factors,
@@ -49,17 +45,6 @@ PYTHON = Mode(linker="py", optimizer="fast_compile")
 def random_covariance(n, rng, noise=0.1):
     X = rng.random((n, 3))
     return matern52(X, X, np.exp(rng.normal(0.0, 1.0, 3)), np.exp(rng.normal(0.0, 0.5))) + noise**2 * np.eye(n)
-
-
-def central_differences(f, x, step=1e-6):
-    """Derivatives of a scalar function by each entry of x, to about step^2."""
-    slope = np.empty_like(x)
-    for i in np.ndindex(x.shape):
-        up, down = x.copy(), x.copy()
-        up[i] += step
-        down[i] -= step
-        slope[i] = (f(up) - f(down)) / (2.0 * step)
-    return slope
 
 
 @pytest.fixture(scope="module")
@@ -169,60 +154,6 @@ def test_vectorised_exponential():
     called = numba.njit(lambda s, bits, out: exp_negative(s, len(s), bits, out))
     called(s, np.empty(len(s), np.int64), out)
     np.testing.assert_allclose(out, np.exp(-np.minimum(s, 700.0)), rtol=1e-15)
-
-
-# scikit-learn's kernels, of lengthscale 1.
-ORACLES = {"rbf": RBF(), "matern12": Matern(nu=0.5), "matern32": Matern(nu=1.5), "matern52": Matern(nu=2.5)}
-
-
-def test_every_kernel_has_an_oracle():
-    assert set(ORACLES) == set(KERNELS)
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_kernels_are_scikit_learns_and_gram_is_cross(kernel):
-    a, b, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dscalar("v")
-    outputs = [stationary(kernel, v, a), stationary(kernel, v, a, a), stationary(kernel, v, a, b)]
-    compiled = function([v, a, b], outputs, mode=PYTHON)
-    for n, d, variance in [(1, 1, 1.0), (4, 2, 0.3), (9, 5, 7.0)]:
-        rng = np.random.default_rng(n)
-        A, B = rng.normal(0.0, 2.0, (n, d)), rng.normal(0.0, 2.0, (6, d))
-        gram, own, cross = compiled(variance, A, B)
-        np.testing.assert_allclose(cross, variance * ORACLES[kernel](A, B), rtol=1e-12)
-        np.testing.assert_allclose(gram, own, rtol=1e-14)
-        np.testing.assert_array_equal(gram, gram.T)
-        np.testing.assert_array_equal(np.diag(gram), variance)
-        assert np.linalg.eigvalsh(gram).min() > -1e-12 * variance
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("duplicate", [False, True], ids=["apart", "with duplicates"])
-def test_kernel_gradients(duplicate, kernel):
-    rng = np.random.default_rng(5)
-    A, B = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
-    # Matern-1/2 has a kink at a duplicate, so no derivative to compare with.
-    if duplicate and kernel != "matern12":
-        A[1], B[0] = A[0], A[2]
-    W, V, s2 = rng.standard_normal((5, 5)), rng.standard_normal((5, 4)), np.array(1.7)
-    a, b, w, u, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dmatrix("w"), pt.dmatrix("u"), pt.dscalar("v")
-    gram, cross = pt.sum(w * stationary(kernel, v, a)), pt.sum(u * stationary(kernel, v, a, b))
-    of_gram = function([v, a, w], [gram, *grad(gram, [a, v])], mode=PYTHON)
-    of_cross = function([v, a, b, u], [cross, *grad(cross, [a, b, v])], mode=PYTHON)
-    tolerance = {"rtol": 1e-5, "atol": 2e-5}
-    # All rows of A move, so a duplicate's twin stays where it was.
-    _, dA, dv = of_gram(s2, A, W)
-    np.testing.assert_allclose(dA, central_differences(lambda x: of_gram(s2, x, W)[0], A), **tolerance)
-    np.testing.assert_allclose(dv, of_gram(s2, A, W)[0] / s2, rtol=1e-12)
-    _, dA, dB, dv = of_cross(s2, A, B, V)
-    np.testing.assert_allclose(dA, central_differences(lambda x: of_cross(s2, x, B, V)[0], A), **tolerance)
-    np.testing.assert_allclose(dB, central_differences(lambda x: of_cross(s2, A, x, V)[0], B), **tolerance)
-    np.testing.assert_allclose(dv, of_cross(s2, A, B, V)[0] / s2, rtol=1e-12)
-
-
-def test_gradients_at_a_kink_are_finite():
-    a, w = pt.dmatrix("a"), pt.dmatrix("w")
-    slope = function([a, w], grad(pt.sum(w * stationary("matern12", 1.0, a)), a), mode=PYTHON)
-    assert np.isfinite(slope(np.zeros((3, 2)), np.ones((3, 3)))).all()
 
 
 def written_out(q, X, y):
@@ -398,73 +329,6 @@ def test_prior_predictive():
     assert (np.abs(spreads - variance) < 5.0 * errors).all()
     # Neighbours are close together: the latent function is shared.
     assert np.corrcoef(outcome.T)[0, 1] > 0.5
-
-
-def conditional_space():
-    """A number and a choice, and three hyperparameters that only two of the choices have."""
-    space = as_space({"x": (0.0, 1.0), "booster": ["tree", "linear", "dart"]}).configspace
-    depth, shrink = UniformIntegerHyperparameter("depth", 1, 9), UniformFloatHyperparameter("shrink", 0.0, 1.0)
-    children = (depth, shrink, CategoricalHyperparameter("rule", ["a", "b", "c"]))
-    space.add(*children)
-    space.add(*(InCondition(child, space["booster"], ["tree", "dart"]) for child in children))
-    return SearchSpace(space)
-
-
-TREE = conditional_space()
-
-
-def test_an_inactive_value_is_never_compared():
-    columns, rng = Columns.of(TREE), np.random.default_rng(0)
-    assert {columns.names[j] for j in columns.conditional} == {"depth", "shrink", "rule"}
-    X, lengthscale = pt.dmatrix("X"), np.array([0.7, 1.1, 0.9, 1.3, 0.6])
-    scaled = function([X], columns.scaled(X, lengthscale), mode=PYTHON)
-    # Distances with one hyperparameter's active values drawn anew on one side.
-    linear = TREE.encode([{"x": 0.3, "booster": "linear"}])
-    trees = TREE.encode(
-        {"x": 0.3, "booster": "tree", "depth": int(rng.integers(1, 10)), "shrink": rng.random(), "rule": rule}
-        for rule in ("a", "b", "c", "a")
-    )
-    squared = ((scaled(linear) - scaled(trees)) ** 2).sum(axis=1)
-    ell = dict(zip(columns.names, lengthscale, strict=True))
-    expected = 2.0 / ell["booster"] ** 2 + sum(ell[n] ** -2.0 for n in ("depth", "shrink", "rule"))
-    np.testing.assert_allclose(squared, expected, rtol=1e-12)
-    # Two inactive ones are not apart; two active ones by the chord of their arc.
-    np.testing.assert_array_equal(scaled(linear), scaled(TREE.encode([{"x": 0.3, "booster": "linear"}])))
-    pair = TREE.encode({"x": 0.3, "booster": "dart", "depth": 4, "shrink": s, "rule": "b"} for s in (0.2, 0.9))
-    np.testing.assert_allclose(
-        np.linalg.norm(np.diff(scaled(pair), axis=0)), 2.0 * np.sin(0.35) / ell["shrink"], rtol=1e-12
-    )
-
-
-def test_priors_are_arguments():
-    surrogate = GaussianProcess(noise_prior=pm.HalfNormal.dist(0.3), lengthscale_prior=pm.Gamma.dist(2.0, 4.0))
-    density = log_density(surrogate, Columns.of(PLANE))
-    drawn = density.constrain(density.prior_draws(4000, np.random.default_rng(0)))
-    # Standard errors of the means: 0.3 sqrt(1 - 2 / pi) / sqrt(4000) and 0.354 / sqrt(8000).
-    assert abs(drawn["noise"].mean() - 0.3 * np.sqrt(2.0 / np.pi)) < 4.5 * 0.0029
-    assert abs(drawn["lengthscale"].mean() - 0.5) < 4.5 * 0.004
-    data, q = wavy(5), np.array([0.1, -0.2, 0.3, -0.4, -1.5])
-    ell, noise = np.exp(q[2:4]), np.exp(q[4])
-    K = matern52(data.X, data.X, ell, np.exp(q[1])) + (noise**2 + NUGGET) * np.eye(5)
-    expected = stats.norm.logpdf(q[0]) + AMPLITUDE.logpdf(np.exp(q[1])) + q[1:].sum()
-    expected += stats.gamma(2.0, scale=0.25).logpdf(ell).sum() + stats.halfnorm(scale=0.3).logpdf(noise)
-    expected += stats.multivariate_normal(np.full(5, q[0]), K).logpdf(data.y)
-    np.testing.assert_allclose(density.batch(q[None], data)[0], expected, rtol=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kernel": "matern53"}, "unknown kernel 'matern53'; did you mean 'matern52'?"),
-        ({"noise_prior": 0.1}, "noise_prior: expected a PyMC distribution, for example .*, got 0.1"),
-        ({"noise_prior": pm.Normal.dist(0.0, 1.0)}, "noise_prior: expected a distribution of positive numbers"),
-        ({"lengthscale_prior": pm.LogNormal.dist(0.0, 1.0, shape=3)}, "expected a distribution of one real number"),
-        ({"mean_prior": pm.Poisson.dist(3.0)}, "mean_prior: expected a distribution of one real number, .* of int64"),
-    ],
-)
-def test_what_is_no_prior_is_refused(arguments, message):
-    with pytest.raises(SpecificationError, match=message):
-        GaussianProcess(**arguments)
 
 
 def losses_of(values):
