@@ -9,7 +9,7 @@ from pytensor.graph.basic import Apply
 
 from bayeshpo.inference.nuts_chains import Chains, Settings
 from bayeshpo.inference.optimization import Target
-from bayeshpo.surrogates.symbolic import Mode, Op, pm, pt
+from bayeshpo.surrogates.symbolic import UNCOMPILED, Op, pm, pt
 
 # Names of PyMC's statistics, and ArviZ's where they differ.
 _STATISTICS = {
@@ -48,7 +48,7 @@ def sample(target: Target, starts: np.ndarray, settings: Settings, rng: np.rando
         z = pm.Flat("z", shape=starts.shape[1])
         pm.Potential("target", _LogDensity(target)(z)[0])
         # The target is compiled already: what is left of the graph is one call of it.
-        mode = Mode(linker="py", optimizer="fast_compile")
+        mode = UNCOMPILED
         trace = pm.sample(
             draws=settings.draws, tune=settings.tune, chains=len(starts), cores=1, random_seed=seeds,
             step=pm.NUTS(target_accept=settings.target_accept, compile_kwargs={"mode": mode}),

@@ -18,7 +18,7 @@ from bayeshpo.registry import SURROGATES, check_name, create
 from bayeshpo.searchers.background import Background
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.initial import sobol_points
-from bayeshpo.searchers.objectives import CHOICE_DRAWS, Flat, OverDraws
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws, Flat
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
 
@@ -225,7 +225,7 @@ class BayesianSearcher(Searcher):
         if posterior.report.status == "failed":
             return self.maximizer(Flat(), space, taken, best, rng), {}
         compiled, evidence = self._compiled(posterior), self._evidence(posterior, history)
-        objective = OverDraws(compiled, posterior, evidence)
+        objective = AcquisitionOverDraws(compiled, posterior, evidence)
         return self.maximizer(objective, space, taken, best, rng), jitter_row(objective.state.draws.state)
 
     def _evidence(self, posterior: Posterior, history: History) -> Evidence:

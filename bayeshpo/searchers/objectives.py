@@ -17,7 +17,7 @@ _ROUGHLY = 4
 CHOICE_DRAWS = 1280
 
 
-class OverDraws:
+class AcquisitionOverDraws:
     """An acquisition on few draws for the search and on many for the choice.
 
     Parameters
