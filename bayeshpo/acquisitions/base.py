@@ -96,9 +96,15 @@ class CompiledAcquisition:
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
-        data, density = evidence.data, self.predictive.density
-        known = density.surrogate.believing(density.columns, data, evidence.believed_X, evidence.believed_y)
-        draws = self.predictive.condition(Q, known)
+        return self._state(Q, evidence, self._known(evidence))
+
+    def _known(self, evidence: Evidence) -> TrainingData:
+        """The finished trials and what is believed: the same for all draws."""
+        density = self.predictive.density
+        return density.surrogate.believing(density.columns, evidence.data, evidence.believed_X, evidence.believed_y)
+
+    def _state(self, Q: np.ndarray, evidence: Evidence, known: TrainingData) -> AcquisitionState:
+        data, draws = evidence.data, self.predictive.condition(Q, known)
         incumbent = draws.fitted[:, : len(data.y)].min(axis=1)
         return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (data.X, data.failed)))
 
@@ -133,7 +139,8 @@ class CompiledAcquisition:
         # A posterior of weighted draws shows the heavy ones several times.
         Q, copies = np.unique(Q, axis=0, return_counts=True)
         share = (copies / copies.sum())[:, None]
-        states = [self.state(Q[i : i + CHUNK], evidence) for i in range(0, len(Q), CHUNK)]
+        known = self._known(evidence)
+        states = (self._state(Q[i : i + CHUNK], evidence, known) for i in range(0, len(Q), CHUNK))
         utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
         value = log_sum_exp(utilities + np.log(share), axis=0)
         error = np.sqrt((share**2 * (np.exp(utilities - value) - 1.0) ** 2).sum(axis=0))
