@@ -7,12 +7,7 @@ import pymc as pm
 import pytest
 from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHyperparameter, UniformIntegerHyperparameter
 from scipy import stats
-from surrogate_cases import (
-    AMPLITUDE,
-    PLANE,
-    matern52,
-    wavy,
-)
+from surrogate_cases import AMPLITUDE, PLANE, matern52, wavy
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -20,9 +15,7 @@ from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.surrogates.symbolic import Mode, function, pt
-
-PYTHON = Mode(linker="py", optimizer="fast_compile")
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 
 
 def conditional_space():
@@ -42,7 +35,7 @@ def test_an_inactive_value_is_never_compared():
     columns, rng = Columns.of(TREE), np.random.default_rng(0)
     assert {columns.names[j] for j in columns.conditional} == {"depth", "shrink", "rule"}
     X, lengthscale = pt.dmatrix("X"), np.array([0.7, 1.1, 0.9, 1.3, 0.6])
-    scaled = function([X], columns.scaled(X, lengthscale), mode=PYTHON)
+    scaled = function([X], columns.scaled(X, lengthscale), mode=UNCOMPILED)
     # Distances with one hyperparameter's active values drawn anew on one side.
     linear = TREE.encode([{"x": 0.3, "booster": "linear"}])
     trees = TREE.encode(

@@ -13,9 +13,8 @@ from bayeshpo.inference.predictive import predictive
 from bayeshpo.surrogates.base import NUGGET
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.hsgp import HALF_WIDTHS, HilbertSpaceGaussianProcess, basis_frequencies, spectral_density
-from bayeshpo.surrogates.symbolic import Mode, function, pt
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 
-PYTHON = Mode(linker="py", optimizer="fast_compile")
 COLUMNS = Columns.of(PLANE)
 HSGP = HilbertSpaceGaussianProcess(functions=40)
 
@@ -36,7 +35,7 @@ def basis(X, functions):
 
 def covariance(X, functions, amplitude, lengthscale):
     p = {"amplitude": pt.as_tensor(amplitude), "lengthscale": pt.as_tensor(np.asarray(lengthscale, dtype=float))}
-    S = function([], spectral_density(p, X.shape[1], functions), mode=PYTHON)()
+    S = function([], spectral_density(p, X.shape[1], functions), mode=UNCOMPILED)()
     Phi = basis(X, functions)
     return (Phi * S) @ Phi.T, S
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.gaussian_process.kernels import RBF, Matern
-from surrogate_cases import (
-    central_differences,
-)
+from surrogate_cases import central_differences
 
 from bayeshpo.surrogates.kernels import KERNELS, stationary
-from bayeshpo.surrogates.symbolic import Mode, function, grad, pt
-
-PYTHON = Mode(linker="py", optimizer="fast_compile")
-
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
 # scikit-learn's kernels, of lengthscale 1.
 ORACLES = {"rbf": RBF(), "matern12": Matern(nu=0.5), "matern32": Matern(nu=1.5), "matern52": Matern(nu=2.5)}
@@ -27,7 +22,7 @@ def test_every_kernel_has_an_oracle():
 def test_kernels_are_scikit_learns_and_gram_is_cross(kernel):
     a, b, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dscalar("v")
     outputs = [stationary(kernel, v, a), stationary(kernel, v, a, a), stationary(kernel, v, a, b)]
-    compiled = function([v, a, b], outputs, mode=PYTHON)
+    compiled = function([v, a, b], outputs, mode=UNCOMPILED)
     for n, d, variance in [(1, 1, 1.0), (4, 2, 0.3), (9, 5, 7.0)]:
         rng = np.random.default_rng(n)
         A, B = rng.normal(0.0, 2.0, (n, d)), rng.normal(0.0, 2.0, (6, d))
@@ -50,8 +45,8 @@ def test_kernel_gradients(duplicate, kernel):
     W, V, s2 = rng.standard_normal((5, 5)), rng.standard_normal((5, 4)), np.array(1.7)
     a, b, w, u, v = pt.dmatrix("a"), pt.dmatrix("b"), pt.dmatrix("w"), pt.dmatrix("u"), pt.dscalar("v")
     gram, cross = pt.sum(w * stationary(kernel, v, a)), pt.sum(u * stationary(kernel, v, a, b))
-    of_gram = function([v, a, w], [gram, *grad(gram, [a, v])], mode=PYTHON)
-    of_cross = function([v, a, b, u], [cross, *grad(cross, [a, b, v])], mode=PYTHON)
+    of_gram = function([v, a, w], [gram, *grad(gram, [a, v])], mode=UNCOMPILED)
+    of_cross = function([v, a, b, u], [cross, *grad(cross, [a, b, v])], mode=UNCOMPILED)
     tolerance = {"rtol": 1e-5, "atol": 2e-5}
     # All rows of A move, so a duplicate's twin stays where it was.
     _, dA, dv = of_gram(s2, A, W)
@@ -65,5 +60,5 @@ def test_kernel_gradients(duplicate, kernel):
 
 def test_gradients_at_a_kink_are_finite():
     a, w = pt.dmatrix("a"), pt.dmatrix("w")
-    slope = function([a, w], grad(pt.sum(w * stationary("matern12", 1.0, a)), a), mode=PYTHON)
+    slope = function([a, w], grad(pt.sum(w * stationary("matern12", 1.0, a)), a), mode=UNCOMPILED)
     assert np.isfinite(slope(np.zeros((3, 2)), np.ones((3, 3)))).all()

@@ -12,9 +12,8 @@ from surrogate_cases import matern52
 
 from bayeshpo.surrogates.base import NUGGET
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
-from bayeshpo.surrogates.symbolic import Mode, function, grad, pt
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
-PYTHON = Mode(linker="py", optimizer="fast_compile")
 KINDS = {
     "matern": lambda X, rng: matern52(X, X, np.exp(rng.normal(0.0, 1.0, 2)), 1.0),
     "smooth": lambda X, rng: np.exp(-0.5 * ((X[:, None] - X[None]) ** 2).sum(axis=2) / rng.uniform(0.1, 3.0)),
@@ -66,7 +65,7 @@ def node():
 def pymcs():
     K, r = pt.dmatrix("K"), pt.dvector("r")
     value = pm.logp(pm.MvNormal.dist(pt.zeros_like(r), cov=K), r)
-    return function([K, r], [value, *grad(value, [K, r])], mode=PYTHON)
+    return function([K, r], [value, *grad(value, [K, r])], mode=UNCOMPILED)
 
 
 @pytest.mark.parametrize("kind", KINDS)

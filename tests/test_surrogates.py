@@ -37,9 +37,7 @@ from bayeshpo.surrogates.marginal_likelihood import (
     gaussian_log_density,
 )
 from bayeshpo.surrogates.priors import lengthscale_prior
-from bayeshpo.surrogates.symbolic import Mode, function, grad, pt
-
-PYTHON = Mode(linker="py", optimizer="fast_compile")
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
 
 def random_covariance(n, rng, noise=0.1):
@@ -58,7 +56,7 @@ def likelihood():
 @pytest.fixture(scope="module")
 def pymc_likelihood():
     K, r = pt.dmatrix("K"), pt.dvector("r")
-    return function([K, r], pm.logp(pm.MvNormal.dist(pt.zeros_like(r), cov=K), r), mode=PYTHON)
+    return function([K, r], pm.logp(pm.MvNormal.dist(pt.zeros_like(r), cov=K), r), mode=UNCOMPILED)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 40])
@@ -93,9 +91,9 @@ def test_a_noise_variance_is_one_on_the_diagonal(n):
     rng = np.random.default_rng(n)
     K, r, v = pt.dmatrix("K"), pt.dvector("r"), pt.dscalar("v")
     value = gaussian_log_density(K, r, v)
-    compiled = function([K, r, v], [value, *grad(value, [K, r, v])], mode=PYTHON)
+    compiled = function([K, r, v], [value, *grad(value, [K, r, v])], mode=UNCOMPILED)
     outside = gaussian_log_density(K + v * pt.eye(n), r)
-    expected = function([K, r, v], [outside, *grad(outside, [K, r, v])], mode=PYTHON)
+    expected = function([K, r, v], [outside, *grad(outside, [K, r, v])], mode=UNCOMPILED)
     arguments = random_covariance(n, rng), rng.standard_normal(n), np.array(0.37)
     for a, b in zip(compiled(*arguments), expected(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
@@ -128,7 +126,7 @@ def test_a_singular_covariance_gets_the_smallest_jitter_that_works(likelihood):
     rng = np.random.default_rng(1)
     v = rng.random(12) + 0.5
     K, r = np.outer(v, v), v * 0.3
-    M, alpha, jitter = function([], conditional_factors(pt.as_tensor(K), pt.as_tensor(r)), mode=PYTHON)()
+    M, alpha, jitter = function([], conditional_factors(pt.as_tensor(K), pt.as_tensor(r)), mode=UNCOMPILED)()
     scale = np.trace(K) / 12
     assert np.isclose(jitter / scale, JITTERS, rtol=1e-6, atol=1e-14).any()
     assert 0.0 < jitter <= 1e-8 * scale
@@ -242,7 +240,7 @@ def mixed_covariance(space, X, lengthscale):
     covariance = GaussianProcess().covariance(
         columns, {"amplitude": pt.as_tensor(1.3), "lengthscale": pt.as_tensor(lengthscale)}, pt.as_tensor(X)
     )
-    return function([], covariance, mode=PYTHON)()
+    return function([], covariance, mode=UNCOMPILED)()
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0, 1.0]], ids=["even", "uneven"])

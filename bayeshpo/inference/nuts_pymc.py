@@ -48,12 +48,12 @@ def sample(target: Target, starts: np.ndarray, settings: Settings, rng: np.rando
         z = pm.Flat("z", shape=starts.shape[1])
         pm.Potential("target", _LogDensity(target)(z)[0])
         # The target is compiled already: what is left of the graph is one call of it.
-        mode = UNCOMPILED
+        options = {"mode": UNCOMPILED}
         trace = pm.sample(
             draws=settings.draws, tune=settings.tune, chains=len(starts), cores=1, random_seed=seeds,
-            step=pm.NUTS(target_accept=settings.target_accept, compile_kwargs={"mode": mode}),
+            step=pm.NUTS(target_accept=settings.target_accept, compile_kwargs=options),
             initvals=[{"z": start} for start in starts], progressbar=False, quiet=True,
-            compute_convergence_checks=False, compile_kwargs={"mode": mode},
+            compute_convergence_checks=False, compile_kwargs=options,
         )  # fmt: skip
     statistics = {ours: np.asarray(trace["sample_stats"][theirs]) for theirs, ours in _STATISTICS.items()}
     return Chains(np.asarray(trace["posterior"]["z"]), statistics)

@@ -69,8 +69,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
         self.check(columns)
         basis = self._basis(np, columns, data.X)
         products = {"products": basis.T @ basis, "outcomes": basis.T @ data.y, "sums": basis.sum(axis=0)}
-        arrays = {"basis": basis} | products
-        return replace(data, arrays=arrays)
+        return replace(data, arrays={"basis": basis} | products)
 
     def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """The data with more points, and the arrays of all of them."""
