@@ -76,6 +76,12 @@ class LogDensity:
         Q = np.ascontiguousarray(Q, dtype=np.float64)
         return self._population(Q, *self._arrays(data), entries=len(data.y) ** 2)[0]
 
+    def batch_with_gradient(self, Q: np.ndarray, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities (S,) of a population Q (S, Q) and their gradients (S, Q)."""
+        Q = np.ascontiguousarray(Q, dtype=np.float64)
+        value, slope = self._gradient(Q, *self._arrays(data), entries=len(data.y) ** 2)
+        return value, slope
+
     def value_and_gradient(self, data: TrainingData) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """The log density and its gradient (Q,) as a function of q (Q,), given the data."""
         gradient, arrays = self._gradient, self._arrays(data)
@@ -89,6 +95,10 @@ class LogDensity:
     def prepare(self) -> None:
         """Compile the log density now, if it is not compiled yet."""
         _ = self._population
+
+    def prepare_gradient(self) -> None:
+        """Compile the gradient now, if it is not compiled yet."""
+        _ = self._gradient
 
     def constrain(self, Q: np.ndarray) -> dict[str, np.ndarray]:
         """Hyperparameters on their own scale, each (S, ...), of unconstrained draws Q (S, Q)."""

@@ -1,20 +1,22 @@
 """Move a population of draws until it has forgotten where it came from.
 
-Three kernels. Independent proposals from a mixture fitted to the population: whole jumps, and between modes. Where few
-of these are accepted, differences of members: small steps, and directions that the population knows; each moves one
-half of the population at a time on what the other half shows, so that both leave the target unchanged. And single
+Independent proposals from a mixture fitted to the population: whole jumps, and between modes. Where few of these are
+accepted, small steps: differences of members or, with many hyperparameters, trajectories along the gradient. Each moves
+one half of the population at a time on what the other half shows, so that all leave the target unchanged. And single
 coordinates anew from their priors, for what the population does not know.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.stats import rankdata
 
 from bayeshpo.inference import differential_evolution, mixture
 from bayeshpo.inference.differential_evolution import Target
+from bayeshpo.inference.hamiltonian import Differentiable, Trajectories
 from bayeshpo.inference.refreshment import Marginals
 
 # How often proposals must have offered all of the target, which is the sum of their reaches: rank correlations do not
@@ -22,6 +24,8 @@ from bayeshpo.inference.refreshment import Marginals
 OFFERS = 2.0
 # Where proposals reach more, differences have nothing to add.
 _REACH_ENOUGH = 0.3
+# With more trajectories that diverge a sweep does not count as one that could have gone everywhere.
+_FEW_DIVERGED = 0.005
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Moved:
     memory
         Largest rank correlation of a hyperparameter with its value before the moves.
     offered
-        How often the mixture's proposals have offered all of the target: the sum of their reaches, as `mixture.sweep`
-        defines it.
+        How often all of the target has been offered: the sum of the reaches of the mixture's proposals, as
+        `mixture.sweep` defines it, or of the shares of the ranks that trajectories have changed.
     """
 
     Q: np.ndarray
@@ -51,6 +55,7 @@ class Moved:
 def move(
     Q: np.ndarray, logp: np.ndarray, target: Target, prior: Marginals, rng: np.random.Generator, *, least: int,
     most: int, memory: float, offers: float, scouts: np.ndarray | None = None,
+    trajectories: Trajectories | None = None,
 ) -> Moved:  # fmt: skip
     """Sweep until the draws have forgotten their start, at least and at most so many times.
 
@@ -68,13 +73,21 @@ def move(
         Bounds on the sweeps; the rank correlation and the number of offers at which to stop.
     scouts
         Draws (k, Q) about the target that owe nothing to the population, if there are any.
+    trajectories
+        Moves along the gradient, which the target must then have, in place of differences.
     """
     start = _ranks(Q)
     offered, remembered, done = 0.0, 1.0, 0
     while done < most and (done < least or remembered > memory or offered < offers):
         Q, logp, reach = mixture.sweep(Q, logp, target, rng, scouts)
         if reach < _REACH_ENOUGH:
-            Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
+            if trajectories is None:
+                Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
+            else:
+                before = _ranks(Q)
+                Q, logp, _ = trajectories.sweep(Q, logp, cast(Differentiable, target), rng)
+                if trajectories.diverged <= _FEW_DIVERGED:
+                    reach = max(reach, 1.0 - _largest_correlation(before, _ranks(Q)))
         if reach < _REACH_ENOUGH or done == 0:
             Q, logp, _ = prior.sweep(Q, logp, target, rng)
         offered, done = offered + reach, done + 1

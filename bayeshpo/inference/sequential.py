@@ -9,7 +9,7 @@ until the draws have forgotten where they came from.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.entry import draws_near_mode
+from bayeshpo.inference.hamiltonian import Trajectories
 from bayeshpo.inference.importance import effective_draws, pareto_smoothed
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.moves import OFFERS, Moved, move
@@ -39,6 +40,8 @@ _SCOUTS = 48
 _FEW = 40
 _SCOUT_SHARE = 0.25
 _SCOUT_SWEEPS = 1
+# From more hyperparameters than these on, moves go along the density's gradient.
+_MANY_HYPERPARAMETERS = 10
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class Sequential(Engine):
                 f"got islands={self.islands}, draws={self.draws}"
             )
 
+    def prepare(self, density: LogDensity) -> None:
+        """Compile now what moves need."""
+        density.prepare()
+        if density.dimension > _MANY_HYPERPARAMETERS:
+            density.prepare_gradient()
+
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
     ) -> Posterior:
@@ -92,7 +101,7 @@ class Sequential(Engine):
         fails its checks after all of these is used with status "not_converged" and action "fell_back".
         """
         compiled_before = COMPILATIONS.seconds
-        density.prepare()
+        self.prepare(density)
         compiled = COMPILATIONS.seconds - compiled_before
         start = time.perf_counter()
         step = self._begun(density, data, previous, rng)
@@ -174,12 +183,12 @@ class Sequential(Engine):
             return Posterior(step.density, step.data, Q, failed), 0.0
         moved = move(
             Q, logp, step.target(1.0), step.density.marginals, rng, least=_LEAST_SWEEPS, most=most, memory=self.memory,
-            offers=offers, scouts=scouts,
+            offers=offers, scouts=scouts, trajectories=step.trajectories,
         )  # fmt: skip
         report = with_convergence(report, moved.Q, {})
         if report.status == "ok" and moved.offered < offers:
             reach = f"{moved.offered / moved.sweeps:.1%}"
-            reason = f"proposals reach {reach} of the posterior: its tails cannot be trusted; compare nuts"
+            reason = f"proposals reach {reach} of the posterior a sweep: its tails cannot be trusted; compare nuts"
             report = replace(report, status="not_converged", reason=reason)
         return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved)), moved.offered
 
@@ -200,6 +209,8 @@ class _Step:
         Log densities (island, draw) given the old data and given the new.
     entered
         Log evidence of old data that have just entered with the draws.
+    pace
+        Moves along the gradient, with the step size that they have come to.
     """
 
     density: LogDensity
@@ -211,6 +222,7 @@ class _Step:
     before: np.ndarray
     after: np.ndarray
     entered: float = 0.0
+    pace: Trajectories = field(default_factory=Trajectories)
 
     @classmethod
     def of_draws(cls, density: LogDensity, data: TrainingData, Q: np.ndarray, evidence: float) -> _Step:
@@ -233,6 +245,11 @@ class _Step:
         step = cls(density, data, former, old, Q, weights, np.empty(0), np.empty(0))
         known = None if old is None or previous is None else previous.sample_stats.get("lp")
         return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
+
+    @property
+    def trajectories(self) -> Trajectories | None:
+        """Moves along the gradient, where hyperparameters are many."""
+        return self.pace if self.density.dimension > _MANY_HYPERPARAMETERS else None
 
     @property
     def wants_scouts(self) -> bool:
@@ -296,6 +313,7 @@ class _Step:
                     most=sweeps,
                     memory=0.0,
                     offers=0.0,
+                    trajectories=self.trajectories,
                 ).Q
                 before, after = self._before(Q), self._after(Q)
             equal = np.full(Q.shape[:2], -np.log(Q.shape[0] * Q.shape[1]))
@@ -323,6 +341,15 @@ class _Bridge:
         """Log density (m,) at points (m, Q)."""
         old = self.step._before(Q[None])[0] if self.share < 1.0 else np.zeros(len(Q))
         return self.between(old, self.step._after(Q[None])[0])
+
+    def gradient(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities (m,) at points (m, Q), and their gradients (m, Q)."""
+        step = self.step
+        new, slope = step.density.batch_with_gradient(Q, step.data)
+        if self.share == 1.0:
+            return self.between(new, new), slope
+        old, old_slope = step.former.batch_with_gradient(Q, step.former.no_data if step.old is None else step.old)
+        return self.between(old, new), (1.0 - self.share) * old_slope + self.share * slope
 
     def between(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Log densities on the way between those given the old data and the new, of one shape."""
