@@ -93,32 +93,29 @@ class Columns:
         """Which hyperparameters are active at X (n, D), as ones and zeros (n, D)."""
         return pt.ge(X, 0.0).astype("float64")
 
-    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
-        """X (n, D) in coordinates (n, E), divided by lengthscales (D,), whose Euclidean distances kernels work on.
+    def along(self, X: Tensor, j: int) -> Tensor:
+        """Column j of X (n, D) in coordinates (n, e) whose Euclidean distances say how far apart its values are.
 
         Of three or more unordered choices all are equally far from each other: indicators. A conditional number x goes
         to (sin x, cos x) where it is active and to (0, 0) where it is not (after Hutter and Osborne 2013): active
         values are apart by the chord of their arc, active and inactive by 1 whatever the value, inactive ones not.
         """
-        special = {j for j, _ in self.choices} | set(self.conditional)
-        plain = [j for j in range(self.dimension) if j not in special]
+        x, choices = X[:, [j]], dict(self.choices)
+        if j in choices:
+            return pt.lt(pt.abs(x - np.array(choices[j])[None, :]), 1e-9).astype("float64")
+        if j in self.conditional:
+            return self.active(x) * pt.concatenate([pt.sin(x), pt.cos(x)], axis=1)
+        return x
+
+    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
+        """X (n, D) in the coordinates (n, E) of `along`, each column's divided by its lengthscale (D,)."""
+        special = sorted({j for j, _ in self.choices} | set(self.conditional))
         if not special:
             return X / lengthscale
+        plain = [j for j in range(self.dimension) if j not in special]
         blocks = [X[:, plain] / lengthscale[plain]] if plain else []
-        for j, centres in self.choices:
-            indicator = pt.abs(X[:, j, None] - np.array(centres)[None, :]) < 1e-9
-            blocks.append(indicator.astype("float64") / lengthscale[j])
-        arcs = [j for j in self.conditional if j not in dict(self.choices)]
-        if arcs:
-            scale = self.active(X[:, arcs]) / lengthscale[arcs]
-            blocks += [scale * pt.sin(X[:, arcs]), scale * pt.cos(X[:, arcs])]
-        return pt.concatenate(blocks, axis=1)
+        return pt.concatenate([*blocks, *(self.along(X, j) / lengthscale[j] for j in special)], axis=1)
 
 
 def _is_line(scale: Scale) -> bool:
     return scale is not None and len(scale) == 3 and isinstance(scale[2], bool)
-
-
-def scaled_by(columns: Columns, p: Any, X: Any, X2: Any | None) -> tuple[Any, Any | None]:
-    """X and, where it is given, X2 in the coordinates of `Columns.scaled` with ``p["lengthscale"]``."""
-    return columns.scaled(X, p["lengthscale"]), None if X2 is None else columns.scaled(X2, p["lengthscale"])

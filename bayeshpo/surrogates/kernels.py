@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from pytensor.graph.basic import Apply
 
+from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.surrogates.compiled_op import CompiledOp
 from bayeshpo.surrogates.fast_exp import exp_negative
 from bayeshpo.surrogates.symbolic import numba_njit, pt
@@ -186,6 +187,18 @@ _LOOPS: dict[str, _Loops] = {
     "matern52": _loops(_matern52, _matern52_slope),
 }
 KERNELS = tuple(_LOOPS)
+
+
+def check(kernel: str) -> None:
+    """Refuse a kernel that there is none of.
+
+    Raises
+    ------
+    SpecificationError
+        With the nearest valid name.
+    """
+    if kernel not in KERNELS:
+        raise SpecificationError(unknown_name("kernel", kernel, KERNELS))
 
 
 class _KernelOp(CompiledOp):
