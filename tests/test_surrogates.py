@@ -86,17 +86,23 @@ def test_marginal_likelihood_gradient(n, likelihood):
         np.testing.assert_allclose(dr, central_differences(residual, r), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("varies", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 6])
-def test_a_noise_variance_is_one_on_the_diagonal(n):
+def test_a_noise_variance_is_one_on_the_diagonal(n, varies):
     rng = np.random.default_rng(n)
-    K, r, v = pt.dmatrix("K"), pt.dvector("r"), pt.dscalar("v")
+    K, r, v = pt.dmatrix("K"), pt.dvector("r"), pt.dvector("v") if varies else pt.dscalar("v")
     value = gaussian_log_density(K, r, v)
     compiled = function([K, r, v], [value, *grad(value, [K, r, v])], mode=UNCOMPILED)
     outside = gaussian_log_density(K + v * pt.eye(n), r)
     expected = function([K, r, v], [outside, *grad(outside, [K, r, v])], mode=UNCOMPILED)
-    arguments = random_covariance(n, rng), rng.standard_normal(n), np.array(0.37)
+    arguments = random_covariance(n, rng), rng.standard_normal(n), rng.random(n if varies else ())
     for a, b in zip(compiled(*arguments), expected(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+    M, alpha, jitter = function([K, r, v], conditional_factors(K, r, v), mode=UNCOMPILED)(*arguments)
+    C = arguments[0] + np.diag(np.broadcast_to(arguments[2], n))
+    np.testing.assert_allclose(M @ C @ M.T, np.eye(n), atol=1e-10)
+    np.testing.assert_allclose(C @ alpha, arguments[1], atol=1e-10)
+    assert jitter == 0.0
 
 
 def test_marginal_likelihood_of_no_data_is_one(likelihood):

@@ -187,7 +187,7 @@ class GaussianProcessSurrogate(Surrogate):
     A subclass registers its priors and writes down its mean and its covariance; the marginal likelihood
     y ~ N(mean(X), covariance(X) + (noise^2 + NUGGET) I) and the conditional are inherited (Rasmussen and Williams
     2006, ch. 2).
-    The prior named "noise" is the noise's standard deviation.
+    The prior named "noise" is the noise's standard deviation, unless `noise_variance` says otherwise.
     """
 
     @abstractmethod
@@ -206,18 +206,23 @@ class GaussianProcessSurrogate(Surrogate):
         """Diagonal (n,) of the prior covariance at X (n, D); overridden where it is cheaper."""
         return pt.diagonal(self.covariance(columns, p, X))
 
+    def noise_variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+        """Variance of the noise, with the nugget: the same everywhere, or (n,) at X (n, D)."""
+        return pt.sqr(p["noise"]) + NUGGET
+
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model; one observed node, the whole outcome vector."""
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             X_data, y_data = pm.Data("X", X), pm.Data("y", y)
             p = self.priors(columns)
+            variance = self.noise_variance(columns, p, X_data)
             pm.CustomDist(
                 "outcome",
                 self.mean(columns, p, X_data),
                 self.covariance(columns, p, X_data),
-                noise_variance(p),
+                variance,
                 dist=multivariate_normal,
-                signature="(n),(n,n),()->(n)",
+                signature="(n),(n,n),(n)->(n)" if variance.ndim else "(n),(n,n),()->(n)",
                 logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
                 observed=y_data,
             )
@@ -226,7 +231,7 @@ class GaussianProcessSurrogate(Surrogate):
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Inverse Cholesky factor M (n, n), weights alpha (n,) and the jitter that was needed."""
         K, residual = self.covariance(columns, p, data["X"]), data["y"] - self.mean(columns, p, data["X"])
-        M, alpha, jitter = conditional_factors(K, residual, noise_variance(p))
+        M, alpha, jitter = conditional_factors(K, residual, self.noise_variance(columns, p, data["X"]))
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
     def predict(
@@ -241,14 +246,12 @@ class GaussianProcessSurrogate(Surrogate):
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
-        return data["y"] - (noise_variance(p) + state["jitter"]) * state["alpha"]
-
-
-def noise_variance(p: Parameters) -> Any:
-    """Variance of the noise, with the nugget."""
-    return pt.sqr(p["noise"]) + NUGGET
+        return data["y"] - (self.noise_variance(columns, p, data["X"]) + state["jitter"]) * state["alpha"]
 
 
 def multivariate_normal(mean: Any, K: Any, variance: Any, size: Any) -> Any:
-    """The distribution N(mean, K + variance I) behind an outcome whose log density is another expression."""
+    """The distribution N(mean, K + variance I) behind an outcome whose log density is another expression.
+
+    The variance is one number, or one (n,) for each outcome.
+    """
     return pm.MvNormal.dist(mean, cov=K + variance * pt.eye(mean.shape[0]), size=size)

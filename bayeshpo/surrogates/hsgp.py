@@ -24,7 +24,7 @@ import numpy as np
 import pymc
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData, multivariate_normal, noise_variance
+from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData, multivariate_normal
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.low_rank import low_rank_factors, low_rank_log_density
@@ -96,7 +96,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
             data = {name: pm.Data(name, a) for name, a in arrays.items()}
             p = self.exact.priors(columns)
             weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-            variance = noise_variance(p)
+            variance = self.exact.noise_variance(columns, p, X_data)
             G, v = self._products(p, weight, data)
             Phi = data["basis"] * weight
             pm.CustomDist(
@@ -118,7 +118,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Conditional mean "weights" (M,) of the functions' coefficients, and "F" (M, M), F'F their covariance."""
         weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-        F, w = low_rank_factors(*self._products(p, weight, data), noise_variance(p))
+        F, w = low_rank_factors(*self._products(p, weight, data), self.exact.noise_variance(columns, p, data["X"]))
         return {"F": F * weight, "weights": w * weight}
 
     def predict(

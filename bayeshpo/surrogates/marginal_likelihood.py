@@ -2,7 +2,8 @@
 
 With C = K + s^2 I: log N(r | 0, C) = -1/2 r' C^-1 r - 1/2 log |C| - n/2 log 2 pi, with derivatives
 G = 1/2 (a a' - C^-1) by K, -a by r and tr G by s^2, a = C^-1 r (Rasmussen and Williams 2006, eqs. 2.30 and 5.9). The
-noise has an argument of its own, because adding it outside would go over the whole matrix again.
+noise has an argument of its own, because adding it outside would go over the whole matrix again; noise that varies is
+added outside.
 """
 
 from __future__ import annotations
@@ -97,10 +98,21 @@ class ConditionalFactors(CompiledOp):
 
 
 def gaussian_log_density(K: Any, r: Any, variance: Any = 0.0) -> Any:
-    """log N(r | 0, K + variance I) of a covariance K (n, n) and residuals r (n,)."""
+    """log N(r | 0, K + variance I) of a covariance K (n, n) and residuals r (n,); a variance for all, or (n,)."""
+    K, variance = _with_varying(K, variance)
     return GaussianLogDensity()(K, r, variance)
 
 
 def conditional_factors(K: Any, r: Any, variance: Any = 0.0) -> Any:
-    """Inverse Cholesky factor (n, n) of K + variance I, weights (n,) and jitter, as `ConditionalFactors` gives them."""
+    """Inverse Cholesky factor (n, n) of K + variance I, weights (n,) and jitter, as `ConditionalFactors` gives them.
+
+    The variance is one for all, or (n,).
+    """
+    K, variance = _with_varying(K, variance)
     return ConditionalFactors()(K, r, variance)
+
+
+def _with_varying(K: Any, variance: Any) -> tuple[Any, Any]:
+    """K with a variance (n,) on its diagonal, and what is left for the nodes to add."""
+    variance = pt.as_tensor(variance)
+    return (K, variance) if variance.ndim == 0 else (K + pt.diag(variance), pt.as_tensor(0.0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pymc
 
-from bayeshpo.surrogates.base import NUGGET, Parameters, Surrogate, noise_variance
+from bayeshpo.surrogates.base import NUGGET, Parameters, Surrogate
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -32,7 +32,7 @@ class ParametricSurrogate(Surrogate):
     def likelihood(self, p: Parameters, f: Any, y: Any) -> None:
         """Observe the outcomes y (n,) of the latent values f (n,)."""
         # The nugget: a noise of nothing would make outcomes that fit exactly infinitely likely.
-        pm.Normal("outcome", f, pt.sqrt(noise_variance(p)), observed=y)
+        pm.Normal("outcome", f, pt.sqrt(pt.sqr(p["noise"]) + NUGGET), observed=y)
 
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model, with "f" (n,) as a deterministic."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pymc
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.surrogates.base import (
     GaussianProcessSurrogate,
     Parameters,
     Surrogate,
     TrainingData,
     multivariate_normal,
-    noise_variance,
 )
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
@@ -40,7 +40,7 @@ class SparseGaussianProcess(Surrogate):
         Number of inducing points at most; a density costs n M^2. They are trials, chosen greedily by conditional
         variance under the posterior before, good ones first, and kept while a fresh choice would hardly explain more.
     exact
-        The model itself.
+        The model itself; its noise is the same everywhere.
     """
 
     inducing: int = 64
@@ -50,6 +50,10 @@ class SparseGaussianProcess(Surrogate):
     def __post_init__(self) -> None:
         if self.inducing < 1:
             raise ValueError(f"expected inducing >= 1, got {self.inducing}")
+
+    def check(self, columns: Columns) -> None:
+        """Refuse what the exact model refuses."""
+        self.exact.check(columns)
 
     def prepared(
         self,
@@ -105,6 +109,12 @@ class SparseGaussianProcess(Surrogate):
 
     def _covariances(self, columns: Columns, p: Parameters, X: Any, U: Any) -> tuple[Any, Any, Any]:
         """K_uu (M, M), K_uf (M, n) and the variance of the noise."""
+        variance = self.exact.noise_variance(columns, p, X)
+        if variance.ndim:
+            raise SpecificationError(
+                f"surrogate 'sparse': expected an exact model whose noise is the same everywhere, got "
+                f"'{self.exact.name}', whose noise varies; use it without 'sparse'"
+            )
         jitter = _JITTER * self.exact.variance(columns, p, U)
         Kuu = self.exact.covariance(columns, p, U) + pt.diag(jitter)
-        return Kuu, self.exact.covariance(columns, p, U, X), noise_variance(p)
+        return Kuu, self.exact.covariance(columns, p, U, X), variance
