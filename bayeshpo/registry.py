@@ -61,6 +61,16 @@ SURROGATES = {
         "the same on basis functions, for D <= 3",
         restricted=True,
     ),
+    "saas": Entry("bayeshpo.surrogates.saas:SAASGaussianProcess", "few of many hyperparameters matter"),
+    "warped": Entry(
+        "bayeshpo.surrogates.warped:WarpedGaussianProcess",
+        "gp with the numbers' scales learnt",
+        restricted=True,
+    ),
+    "additive": Entry("bayeshpo.surrogates.additive:AdditiveGaussianProcess", "sum of functions of one hyperparameter"),
+    "heteroscedastic": Entry(
+        "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"
+    ),
 }
 
 ACQUISITIONS = {

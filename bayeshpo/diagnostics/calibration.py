@@ -109,7 +109,7 @@ def calibrate(
     """
     density = log_density(surrogate, Columns.of(space))
     X = space.sample(trials, rng)
-    truths, outcomes = _simulated(density, X, simulations, rng)
+    truths, outcomes = simulated(density, X, simulations, rng)
     ranks: list[np.ndarray] = []
     statuses: list[str] = []
     for truth, y in zip(truths, outcomes, strict=True):
@@ -122,7 +122,7 @@ def calibrate(
         yield Calibration((*density.coordinates, JOINT), np.array(ranks), tuple(statuses))
 
 
-def _simulated(
+def simulated(
     density: LogDensity, X: np.ndarray, simulations: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unconstrained hyperparameters (simulations, Q) from the prior, and outcomes (simulations, n) given them."""

@@ -56,6 +56,11 @@ class Columns:
         """Number of columns of X."""
         return len(self.names)
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Columns of floats and integers, on whatever scale."""
+        return tuple(j for j, scale in enumerate(self.scales) if scale is None or _is_line(scale))
+
     def natural(self, X: Tensor, name: str) -> Tensor:
         """Values (n,) of a number in its own unit, at X (n, D).
 

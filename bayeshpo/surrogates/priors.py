@@ -21,9 +21,12 @@ def lengthscale_prior(dimension: int) -> Tensor:
     return pm.LogNormal.dist(np.sqrt(2.0) + np.log(max(dimension, 1)) / 2.0, np.sqrt(3.0))
 
 
-def amplitude_prior() -> Tensor:
-    """Standard deviation of the latent function: LogNormal(0, 0.5), the standardised outcome's own scale."""
-    return pm.LogNormal.dist(0.0, 0.5)
+def amplitude_prior(terms: int = 1) -> Tensor:
+    """Standard deviation of the latent function: LogNormal(0, 0.5), the standardised outcome's own scale.
+
+    Of each of so many terms that it is the sum of: LogNormal(-ln(terms) / 2, 0.5), so that the variance stays the same.
+    """
+    return pm.LogNormal.dist(np.log(1.0 / terms) / 2.0, 0.5)
 
 
 def noise_prior() -> Tensor:

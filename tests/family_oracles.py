@@ -1,0 +1,104 @@
+"""The stationary family in plain numpy, on a conditional space of numbers and choices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from surrogate_cases import matern52
+from test_columns_and_priors import TREE
+
+from bayeshpo.surrogates.additive import AdditiveGaussianProcess
+from bayeshpo.surrogates.base import NUGGET, GaussianProcessSurrogate
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
+from bayeshpo.surrogates.saas import SAASGaussianProcess
+from bayeshpo.surrogates.warped import WarpedGaussianProcess
+
+COLUMNS = Columns.of(TREE)
+NAMES = TREE.names
+CENTRES = np.array([1.0, 3.0, 5.0]) / 6.0
+
+
+def along(name, x):
+    """Coordinates (n, e) of one hyperparameter's column x (n,)."""
+    active = (x >= 0.0)[:, None]
+    if name in ("booster", "rule"):
+        return np.isclose(x[:, None], CENTRES).astype(float)
+    if name in ("depth", "shrink"):
+        return np.where(active, np.column_stack([np.sin(x), np.cos(x)]), 0.0)
+    return x[:, None]
+
+
+def ard(X, X2, lengthscale, amplitude):
+    """amplitude^2 times the Matern-5/2 correlation of X (n, D) with X2 (m, D)."""
+    U, V = (
+        np.hstack([along(name, A[:, j]) / lengthscale[j] for j, name in enumerate(NAMES)]) for A in (X, X2)
+    )  # fmt: skip
+    return matern52(U, V, 1.0, amplitude)
+
+
+def gp(X, X2, p):
+    return ard(X, X2, p["lengthscale"], p["amplitude"])
+
+
+def saas(X, X2, p):
+    return ard(X, X2, np.sqrt(1.0 / (p["tau"] * p["lambda"]) + 0.05**2), p["amplitude"])
+
+
+def warped(X, X2, p):
+    def warp(X):
+        X, numbers = X.copy(), [j for j, name in enumerate(NAMES) if name in ("x", "depth", "shrink")]
+        for a, b, j in zip(p["a"], p["b"], numbers, strict=True):
+            x = 1e-6 + (1.0 - 2e-6) * X[:, j]
+            X[:, j] = [1.0 - (1.0 - u**a) ** b if u > 0.0 else -1.0 for u in x]
+        return X
+
+    return gp(warp(X), warp(X2), p)
+
+
+def additive(X, X2, p):
+    parts = zip(NAMES, X.T, X2.T, p["lengthscale"], p["amplitude"], strict=True)
+    return sum(matern52(along(name, x), along(name, x2), ell, a) for name, x, x2, ell, a in parts)
+
+
+def constant_noise(X, p):
+    return np.full(len(X), p["noise"] ** 2 + NUGGET)
+
+
+def log_linear_noise(X, p):
+    slope, g = iter(p["slope"]), np.zeros(len(X))
+    for j, name in enumerate(NAMES):
+        if name in ("booster", "rule"):
+            g += sum(np.isclose(X[:, j], centre) * next(slope) for centre in CENTRES)
+        else:
+            g += np.where(X[:, j] >= 0.0, X[:, j] - 0.5, 0.0) * next(slope)
+    return (p["noise"] * np.exp(g)) ** 2 + NUGGET
+
+
+@dataclass(frozen=True)
+class Case:
+    """A surrogate with its covariance and its noise's variances in numpy."""
+
+    surrogate: GaussianProcessSurrogate
+    covariance: Any
+    noise: Any = constant_noise
+
+    def conditional(self, X, y, Z, p):
+        """Mean and variance of f at Z, and mean at X (Rasmussen and Williams 2006, eqs. 2.25 and 2.26)."""
+        K = self.covariance(X, X, p) + np.diag(self.noise(X, p))
+        k, prior = self.covariance(X, Z, p), np.diag(self.covariance(Z, Z, p))
+        weights = np.linalg.solve(K, y - p["mean"])
+        variance = prior - np.einsum("ij,ij->j", k, np.linalg.solve(K, k))
+        return p["mean"] + k.T @ weights, variance, p["mean"] + self.covariance(X, X, p) @ weights
+
+
+CASES = {
+    "gp": Case(GaussianProcess(), gp),
+    "saas": Case(SAASGaussianProcess(), saas),
+    "warped": Case(WarpedGaussianProcess(), warped),
+    "additive": Case(AdditiveGaussianProcess(), additive),
+    "heteroscedastic": Case(HeteroscedasticGaussianProcess(), gp, log_linear_noise),
+}
