@@ -17,7 +17,7 @@ from bayeshpo.surrogates.symbolic import pt
 class AdditiveGaussianProcess(GaussianProcessSurrogate):
     """y = mean + sum_j f_j(x_j) + noise e,  f_j ~ GP(0, amplitude_j^2 k(x_j / lengthscale_j, x'_j / lengthscale_j)).
 
-    First order of the additive kernels of Duvenaud, Nickisch and Rasmussen (2011, eq. 3): what is learnt of one
+    First order of the additive kernels of Duvenaud, Nickisch and Rasmussen (2011): what is learnt of one
     hyperparameter holds for all values of the others, so the number of trials that it takes hardly grows with them.
 
     Parameters
