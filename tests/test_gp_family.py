@@ -134,11 +134,6 @@ def test_an_inactive_value_is_never_compared(name):
     for p in drawn(name, 3)[1]:
         between = covariance(surrogate, COLUMNS, p, linear, trees)
         np.testing.assert_allclose(between, between[0, 0], rtol=1e-12)
-        others = p | {"slope": np.where(np.isin(feature_names(COLUMNS), ["depth", "shrink"]), 9.0, p["slope"])} if (
-            "slope" in p
-        ) else p  # fmt: skip
-        noise = [evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, X), v, linear) for v in (p, others)]
-        np.testing.assert_array_equal(*noise)
 
 
 def gp_values(columns, rng):
@@ -213,6 +208,18 @@ def test_heteroscedastic_without_slopes_is_gp():
     np.testing.assert_allclose(noise, np.full(9, 0.2**2 + NUGGET), rtol=1e-14)
     expected = covariance(GaussianProcess(), COLUMNS, p, X)
     np.testing.assert_allclose(covariance(surrogate, COLUMNS, own, X), expected, rtol=1e-14)
+
+
+def test_the_noise_of_a_trial_does_not_know_what_is_inactive_there():
+    surrogate, linear = HeteroscedasticGaussianProcess(), TREE.encode([{"x": 0.3, "booster": "linear"}])
+    used = np.isin(feature_names(COLUMNS), ["x", *(f"booster[{k}]" for k in range(3))])
+    p = {"noise": 0.2, "slope": np.where(used, 0.7, 0.0)}
+    noise = [
+        evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, X), p | {"slope": slope}, linear)
+        for slope in (p["slope"], np.where(used, 0.7, 9.0))
+    ]
+    np.testing.assert_array_equal(*noise)
+    np.testing.assert_allclose(noise[0], (0.2 * np.exp(0.7 * (0.3 - 0.5) + 0.7)) ** 2 + NUGGET, rtol=1e-12)
 
 
 def test_heteroscedastic_outcomes_vary_as_they_should():
