@@ -71,6 +71,9 @@ SURROGATES = {
     "heteroscedastic": Entry(
         "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"
     ),
+    "horseshoe": Entry(
+        "bayeshpo.surrogates.horseshoe:HorseshoeRegression", "quadratic regression of which few terms matter"
+    ),
 }
 
 ACQUISITIONS = {

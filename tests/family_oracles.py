@@ -1,4 +1,4 @@
-"""The stationary family in plain numpy, on a conditional space of numbers and choices."""
+"""Surrogates whose latent function is integrated out, in plain numpy, on a conditional space of numbers and choices."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bayeshpo.surrogates.base import NUGGET, GaussianProcessSurrogate
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
+from bayeshpo.surrogates.horseshoe import HorseshoeRegression
 from bayeshpo.surrogates.saas import SAASGaussianProcess
 from bayeshpo.surrogates.warped import WarpedGaussianProcess
 
@@ -64,18 +65,37 @@ def additive(X, X2, p):
     return sum(matern52(along(name, x), along(name, x2), ell, a) for name, x, x2, ell, a in parts)
 
 
+def regression_features(X):
+    """Numbers less the middle of their range, and indicators; the column that each comes from."""
+    g, origin = [], []
+    for j, name in enumerate(NAMES):
+        if name in ("booster", "rule"):
+            g += [np.isclose(X[:, j], centre).astype(float) for centre in CENTRES]
+        else:
+            g.append(np.where(X[:, j] >= 0.0, X[:, j] - 0.5, 0.0))
+        origin += [j] * (len(g) - len(origin))
+    return np.column_stack(g), origin
+
+
+def horseshoe(X, X2, p):
+    """Weight by weight: of the features, of their squares, and of the products of two."""
+    (g, origin), (g2, _) = regression_features(X), regression_features(X2)
+    wide = (p["tau"] * p["lambda"]) ** 2
+    s2, eta2 = (p["slab"] ** 2 * wide / (p["slab"] ** 2 + wide))[origin], p["interaction"] ** 2
+    K = sum(s2[i] * np.outer(g[:, i], g2[:, i]) for i in range(len(s2)))
+    K = K + sum(eta2 / 2 * s2[i] ** 2 * np.outer(g[:, i] ** 2, g2[:, i] ** 2) for i in range(len(s2)))
+    for i in range(len(s2)):
+        for k in range(i):
+            K = K + eta2 * s2[i] * s2[k] * np.outer(g[:, i] * g[:, k], g2[:, i] * g2[:, k])
+    return K
+
+
 def constant_noise(X, p):
     return np.full(len(X), p["noise"] ** 2 + NUGGET)
 
 
 def log_linear_noise(X, p):
-    slope, g = iter(p["slope"]), np.zeros(len(X))
-    for j, name in enumerate(NAMES):
-        if name in ("booster", "rule"):
-            g += sum(np.isclose(X[:, j], centre) * next(slope) for centre in CENTRES)
-        else:
-            g += np.where(X[:, j] >= 0.0, X[:, j] - 0.5, 0.0) * next(slope)
-    return (p["noise"] * np.exp(g)) ** 2 + NUGGET
+    return (p["noise"] * np.exp(regression_features(X)[0] @ p["slope"])) ** 2 + NUGGET
 
 
 @dataclass(frozen=True)
@@ -101,4 +121,5 @@ CASES = {
     "warped": Case(WarpedGaussianProcess(), warped),
     "additive": Case(AdditiveGaussianProcess(), additive),
     "heteroscedastic": Case(HeteroscedasticGaussianProcess(), gp, log_linear_noise),
+    "horseshoe": Case(HorseshoeRegression(), horseshoe),
 }

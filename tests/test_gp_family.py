@@ -23,8 +23,10 @@ from bayeshpo.study import Study
 from bayeshpo.surrogates.additive import AdditiveGaussianProcess
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.features import feature_names
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess, feature_names
+from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
+from bayeshpo.surrogates.horseshoe import HorseshoeRegression
 from bayeshpo.surrogates.saas import SHORTEST, SAASGaussianProcess
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
@@ -155,6 +157,13 @@ def test_lengthscales_of_saas_stay_above_the_shortest():
     expected = covariance(GaussianProcess(), LINE, p | {"lengthscale": np.full(1, SHORTEST)}, np.array([[0.4], [0.45]]))
     found = covariance(SAASGaussianProcess(), LINE, p, np.array([[0.4], [0.45]]))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_scales_of_the_horseshoe_stay_below_the_slab():
+    p = {"mean": 0.0, "tau": 1e150, "lambda": np.full(1, 1e150), "slab": 2.0, "interaction": 0.0, "noise": 0.1}
+    X = np.array([[0.4], [0.9]])
+    found = covariance(HorseshoeRegression(), LINE, p, X)
+    np.testing.assert_allclose(found, 4.0 * (X - 0.5) @ (X - 0.5).T, rtol=1e-12)
 
 
 def test_warped_with_straight_warps_is_gp():

@@ -8,6 +8,7 @@ from typing import Any
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import NUGGET, Parameters
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.features import feature_names, features
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.stationary import StationaryGaussianProcess
 from bayeshpo.surrogates.symbolic import pm, pt
@@ -57,24 +58,3 @@ class HeteroscedasticGaussianProcess(StationaryGaussianProcess):
     def noise_variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """s^2 with the nugget."""
         return pt.sqr(p["noise"] * pt.exp(features(columns, X) @ p["slope"])) + NUGGET
-
-
-def features(columns: Columns, X: Any) -> Any:
-    """g (n, F) at X (n, D): what the log noise is linear in."""
-    indicators = dict(columns.choices)
-
-    def along(j: int) -> Any:
-        x = X[:, [j]]
-        return columns.along(X, j) if j in indicators else columns.active(x) * (x - 0.5)
-
-    return pt.concatenate([along(j) for j in range(columns.dimension)], axis=1)
-
-
-def feature_names(columns: Columns) -> list[str]:
-    """A name for each feature: "rate", or "kernel[0]" for a choice."""
-    centres = dict(columns.choices)
-    return [
-        label
-        for j, name in enumerate(columns.names)
-        for label in ([f"{name}[{k}]" for k in range(len(centres[j]))] if j in centres else [name])
-    ]
