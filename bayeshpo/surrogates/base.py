@@ -126,6 +126,23 @@ class Surrogate(ABC):
 
         return describe(self, Columns.of(as_space(space)))
 
+    def prior_functions(
+        self, columns: Columns, X: np.ndarray, draws: int, rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Joint draws from the prior: hyperparameters by name, each (S, ...), and the latent f (S, n) at X (n, D).
+
+        f is the model's deterministic "f" or, where it is integrated out, the outcome with the hyperparameter "noise"
+        at nothing, so that the nugget alone remains of it; overridden where it is neither.
+
+        Raises
+        ------
+        SpecificationError
+            If the model has neither.
+        """
+        from bayeshpo.surrogates.prior_functions import prior_functions
+
+        return prior_functions(self, columns, X, draws, rng)
+
     def check(self, columns: Columns) -> None:  # noqa: B027 - most surrogates can work on all
         """Refuse columns that the surrogate cannot stand for; one that refuses any is ``restricted`` in the registry.
 

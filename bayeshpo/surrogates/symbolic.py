@@ -29,6 +29,7 @@ pt: Any = pytensor.tensor
 function: Any = _pytensor.function
 grad: Any = _pytensor.grad
 clone_replace: Any = pytensor.graph.replace.clone_replace
+graph_replace: Any = pytensor.graph.replace.graph_replace
 vectorize_graph: Any = pytensor.graph.replace.vectorize_graph
 ancestors: Any = pytensor.graph.traversal.ancestors
 Mode: Any = pytensor.compile.mode.Mode
