@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHyperparameter, UniformIntegerHyperparameter
 from scipy import stats
 
 from bayeshpo.inference.density import LogDensity, log_density
-from bayeshpo.space import as_space
+from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
 from bayeshpo.surrogates.symbolic import pt
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
 
 def lognormal_law(prior):
@@ -26,6 +26,19 @@ def lognormal_law(prior):
 AMPLITUDE, NOISE, LENGTHSCALE = (lognormal_law(p) for p in (amplitude_prior(), noise_prior(), lengthscale_prior(2)))
 PLANE = as_space({"x": (0.0, 1.0), "z": (0.0, 1.0)})
 MIXED = as_space({"x": (0.0, 1.0), "kernel": ["rbf", "linear", "poly", "sigmoid"], "flag": [True, False]})
+
+
+def conditional_space():
+    """A number and a choice, and three hyperparameters that only two of the choices have."""
+    space = as_space({"x": (0.0, 1.0), "booster": ["tree", "linear", "dart"]}).configspace
+    depth, shrink = UniformIntegerHyperparameter("depth", 1, 9), UniformFloatHyperparameter("shrink", 0.0, 1.0)
+    children = (depth, shrink, CategoricalHyperparameter("rule", ["a", "b", "c"]))
+    space.add(*children)
+    space.add(*(InCondition(child, space["booster"], ["tree", "dart"]) for child in children))
+    return SearchSpace(space)
+
+
+TREE = conditional_space()
 
 
 def density_on(space) -> LogDensity:
@@ -51,14 +64,6 @@ def wavy(n: int, seed: int = 0, noise: float = 0.1) -> TrainingData:
     rng = np.random.default_rng(seed)
     X = rng.random((n, 2))
     return training_data(X, np.sin(5.0 * X[:, 0]) + noise * rng.standard_normal(n))
-
-
-def history_of(space, configurations, values, direction="minimize") -> History:
-    """A history of trials with these values; None is a failed trial."""
-    outcomes = [Outcome.raised(ValueError("no")) if v is None else Outcome.of(v) for v in values]
-    suggestions = [Suggestion(c, i, "initial") for i, c in enumerate(configurations)]
-    trials = tuple(Trial(s, o) for s, o in zip(suggestions, outcomes, strict=True))
-    return History(space, direction, trials)
 
 
 def matern52(A, B, lengthscale, amplitude):

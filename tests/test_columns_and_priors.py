@@ -5,30 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytest
-from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHyperparameter, UniformIntegerHyperparameter
 from scipy import stats
-from surrogate_cases import AMPLITUDE, PLANE, matern52, wavy
+from surrogate_cases import AMPLITUDE, PLANE, TREE, matern52, wavy
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
-from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
-
-
-def conditional_space():
-    """A number and a choice, and three hyperparameters that only two of the choices have."""
-    space = as_space({"x": (0.0, 1.0), "booster": ["tree", "linear", "dart"]}).configspace
-    depth, shrink = UniformIntegerHyperparameter("depth", 1, 9), UniformFloatHyperparameter("shrink", 0.0, 1.0)
-    children = (depth, shrink, CategoricalHyperparameter("rule", ["a", "b", "c"]))
-    space.add(*children)
-    space.add(*(InCondition(child, space["booster"], ["tree", "dart"]) for child in children))
-    return SearchSpace(space)
-
-
-TREE = conditional_space()
 
 
 def test_an_inactive_value_is_never_compared():

@@ -11,7 +11,7 @@ import pymc as pm
 import pytest
 from scipy import stats
 from scipy.integrate import quad
-from surrogate_cases import PLANE, density_on, history_of, wavy
+from surrogate_cases import PLANE, density_on, wavy
 
 from bayeshpo.inference.advi import ADVI
 from bayeshpo.inference.compilation import COMPILATIONS
@@ -30,6 +30,7 @@ from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.symbolic import pt
+from bayeshpo.testing.trials import history_of
 
 N = 12
 WEIGHED = [Laplace(), ADVI(), ADVI(full_rank=True), Pathfinder()]

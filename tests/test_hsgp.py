@@ -92,14 +92,6 @@ def test_density_is_the_model_written_out(density, n):
     np.testing.assert_allclose(found, [written_out(density, Q, data, s)[0] for s in range(20)], rtol=1e-7, atol=1e-6)
 
 
-def test_gradient_of_the_density(density):
-    f = density.value_and_gradient(HSGP.prepared(COLUMNS, wavy(30)))
-    for q in density.prior_draws(5, np.random.default_rng(0)):
-        _, slope = f(q)
-        differences = [(f(q + e)[0] - f(q - e)[0]) / 2e-5 for e in 1e-5 * np.eye(len(q))]
-        np.testing.assert_allclose(slope, differences, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(slope).max()))
-
-
 def test_predictive_is_the_textbooks_and_knows_believed_points(density):
     prepared = HSGP.prepared(COLUMNS, wavy(30))
     more = HSGP.believing(COLUMNS, prepared, np.array([[0.1, 0.2], [0.7, 0.7]]), np.array([1.5, -2.0]))

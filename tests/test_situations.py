@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from posterior_checks import REPLICATES, Y, assert_unbiased, carried, weighted_moments
 from replay import Recording, assert_agrees
-from surrogate_cases import history_of
 from toy_surrogates import LevelAndSpread, outcomes, toy_density
 
 import bayeshpo
@@ -16,6 +15,7 @@ from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.space import as_space
+from bayeshpo.testing.trials import history_of
 
 # What an engine may say that it did when weights alone were not enough, and all went well.
 WOKEN = {"moved", "retried", "refitted"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numba
 import numpy as np
 import pymc as pm
@@ -18,7 +16,6 @@ from surrogate_cases import (
     central_differences,
     density_on,
     first,
-    history_of,
     lognormal_law,
     matern52,
     textbook_conditional,
@@ -38,6 +35,7 @@ from bayeshpo.surrogates.marginal_likelihood import (
 )
 from bayeshpo.surrogates.priors import lengthscale_prior
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
+from bayeshpo.testing.trials import history_of
 
 
 def random_covariance(n, rng, noise=0.1):
@@ -207,13 +205,6 @@ def test_density_gradient(n):
         np.testing.assert_allclose(value, density.batch(q[None], data)[0], rtol=1e-10)
         differences = central_differences(lambda p: f(p)[0], q, 1e-5)
         np.testing.assert_allclose(slope, differences, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(slope).max()))
-
-
-def test_density_does_not_depend_on_the_order_of_trials():
-    density, data = density_on(PLANE), wavy(15)
-    Q, order = density.prior_draws(20, np.random.default_rng(1)), np.random.default_rng(2).permutation(15)
-    shuffled = replace(data, X=data.X[order], y=data.y[order])
-    np.testing.assert_allclose(density.batch(Q, data), density.batch(Q, shuffled), rtol=1e-8)
 
 
 @pytest.mark.parametrize("n", [1, 2, 15])
