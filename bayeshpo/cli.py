@@ -1,4 +1,7 @@
-"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``sbc``, ``list``. Heavy imports wait for their command."""
+"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``prior``, ``sbc``, ``list``.
+
+Heavy imports wait for their command.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
+
+SurrogateArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="A name of 'bayeshpo list surrogates'.")]
 
 
 def main() -> None:
@@ -93,8 +98,35 @@ def summary(results: ResultsArgument) -> None:
 
 
 @app.command()
+def prior(
+    surrogate: SurrogateArgument,
+    problem: Annotated[str, typer.Option(help="A name of 'bayeshpo list problems': whose space.")],
+    output: Annotated[Path, typer.Option(help="Folder of the record and the figure.")] = Path("results/prior"),
+) -> None:
+    """Print a surrogate's priors on a problem's space, and draw functions from them: does it expect such a surface?"""
+    from rich.console import Console
+
+    console = Console()
+    with _refusals():
+        check_name("surrogate", surrogate)
+        check_name("problem", problem)
+        from bayeshpo.analysis.figures.style import VENUES
+        from bayeshpo.analysis.prior import print_priors, save_prior
+        from bayeshpo.diagnostics.prior import prior_record
+        from bayeshpo.parallel import one_blas_thread
+        from bayeshpo.randomness import Streams
+
+        part, space = create("surrogate", surrogate, {}), create("problem", problem, {}).space
+        with one_blas_thread():
+            record = prior_record(part, space, Streams("prior", 0).generator("prior"))
+        print_priors(part.describe(space), f"Priors of {surrogate} on {problem}", console)
+        for path in save_prior({"surrogate": surrogate, "problem": problem} | record, output, VENUES["neurips"]):
+            typer.echo(str(path))
+
+
+@app.command()
 def sbc(
-    surrogate: Annotated[str, typer.Argument(metavar="SURROGATE", help="A name of 'bayeshpo list surrogates'.")],
+    surrogate: SurrogateArgument,
     engine: Annotated[str, typer.Option(help="What fits it.")] = "sequential",
     dimension: Annotated[int, typer.Option(help="Numbers in the space.", min=1)] = 2,
     trials: Annotated[int, typer.Option(help="Trials of each simulation.", min=1)] = 20,

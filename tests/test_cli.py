@@ -28,7 +28,7 @@ name = "random"
 def test_help_names_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("run", "figures", "summary", "list"))
+    assert all(command in result.stdout for command in ("run", "figures", "summary", "prior", "list"))
 
 
 def test_version() -> None:

@@ -1,0 +1,43 @@
+"""A surrogate's beliefs before the first trial: as a table in the terminal, and as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBERS = ("size", "5 %", "50 %", "95 %")
+
+
+def print_priors(priors: pd.DataFrame, title: str, console: Console) -> None:
+    """The table of `Surrogate.describe`, with medians in place of means, which heavy tails carry off."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("prior", no_wrap=True)
+    for name in _NUMBERS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("unit")
+    for hyperparameter, row in priors.iterrows():
+        numbers = (f"{row[name]:.3g}" for name in _NUMBERS)
+        table.add_row(str(hyperparameter), row["prior"], *numbers, row["unit"])
+    console.print(table)
+
+
+def save_prior(record: Mapping[str, Any], folder: Path, width: float) -> list[Path]:
+    """Write the record and its figure, with the caption beside it, and return their paths."""
+    from bayeshpo.analysis.figures import prior, style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with style.settings():
+        drawing = prior.draw(record, width)
+        paths = style.save(drawing, folder)
+    written = folder / "prior.json"
+    written.write_text(json.dumps({**record, "caption": drawing.caption}) + "\n", encoding="utf-8")
+    return [written, *paths]
