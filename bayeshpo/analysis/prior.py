@@ -26,7 +26,7 @@ def print_priors(priors: pd.DataFrame, title: str, console: Console) -> None:
     table.add_column("unit")
     for hyperparameter, row in priors.iterrows():
         numbers = (f"{row[name]:.3g}" for name in _NUMBERS)
-        table.add_row(str(hyperparameter), row["prior"], *numbers, row["unit"])
+        table.add_row(str(hyperparameter), str(row["prior"]), *numbers, str(row["unit"]))
     console.print(table)
 
 
