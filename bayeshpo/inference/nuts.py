@@ -39,6 +39,8 @@ _GROWTH = 0.5
 # Smaller steps: the share of rejections that is adapted to, and adaptation steps, by the first attempt's.
 _CAREFUL_REJECTIONS = 0.25
 _CAREFUL_TUNE = 3
+# How far from a mode a chain begins, in standard deviations of the Gaussian there.
+_STEP_FROM_MODE = 0.1
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class NUTS(Engine):
             reason = "no starting point has a finite log density and gradient"
             failed = replace(report, status="failed", reason=reason, **watch.seconds())
             return Posterior(density, data, starts[:, None], failed)
-        gaussian, near = _at_mode(target, starts)
+        gaussian, near = _at_mode(target, starts, rng)
         careful = 1.0 - _CAREFUL_REJECTIONS * (1.0 - self.target_accept)
         for action, coordinates, begin, settings in (
             ("sampled", gaussian, near, Settings(self.tune, self.draws, self.target_accept)),
@@ -163,8 +165,8 @@ class NUTS(Engine):
         return importlib.import_module(_SAMPLERS[self.sampler][0]).sample
 
 
-def _at_mode(target: Target, starts: np.ndarray) -> tuple[Gaussian, np.ndarray]:
-    """The Gaussian at the highest mode that the starts (chain, Q) lead to, and the mode (chain, Q) that each leads to.
+def _at_mode(target: Target, starts: np.ndarray, rng: np.random.Generator) -> tuple[Gaussian, np.ndarray]:
+    """The Gaussian at the highest mode that the starts (chain, Q) lead to, and points (chain, Q) by the modes of each.
 
     Where there is no mode to speak of: a Gaussian that scales nothing, and the starts.
     """
@@ -173,7 +175,12 @@ def _at_mode(target: Target, starts: np.ndarray) -> tuple[Gaussian, np.ndarray]:
     approximation = laplace_approximation(target, near)
     if len(near) < len(starts) or approximation is None or approximation[1] is not None:
         return _unscaled(starts.shape[1]), starts
-    return approximation[0], near
+    gaussian = approximation[0]
+    # nutpie takes the first gradient for a scale, and refuses a mode's for being none.
+    near = near + _STEP_FROM_MODE * rng.standard_normal(near.shape) @ gaussian.factor.T
+    standardised = _standardised(target, gaussian)
+    finite = np.array([isfinite(standardised(z)[0]) for z in _into(gaussian, near)])
+    return gaussian, np.where(finite[:, None], near, starts)
 
 
 def _unscaled(size: int) -> Gaussian:
