@@ -71,6 +71,7 @@ SURROGATES = {
     "heteroscedastic": Entry(
         "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"
     ),
+    "multi_task": Entry("bayeshpo.surrogates.multi_task:MultiTaskGaussianProcess", "gp that earlier studies inform"),
     "horseshoe": Entry(
         "bayeshpo.surrogates.horseshoe:HorseshoeRegression", "quadratic regression of which few terms matter"
     ),

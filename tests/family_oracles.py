@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from surrogate_cases import matern52
-from test_columns_and_priors import TREE
+from surrogate_cases import TREE, matern52
 
 from bayeshpo.surrogates.additive import AdditiveGaussianProcess
 from bayeshpo.surrogates.base import NUGGET, GaussianProcessSurrogate

@@ -9,8 +9,7 @@ import pymc as pm
 import pytest
 from family_oracles import CASES, COLUMNS, NAMES
 from scipy import stats
-from surrogate_cases import AMPLITUDE, PLANE, central_differences, training_data
-from test_columns_and_priors import TREE
+from surrogate_cases import AMPLITUDE, PLANE, TREE, central_differences, training_data
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
