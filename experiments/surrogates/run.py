@@ -1,0 +1,172 @@
+"""Each surrogate on a case that it was made for, beside gp: how well the function is known from a few trials.
+
+    uv run python experiments/surrogates/run.py [CASE ...] [--seeds 4]
+
+Trials are uniform draws; both surrogates see the same. Compared with the function itself at 200 other points: the root
+mean square error of the posterior mean, in standard deviations of the function, and the mean log density of its
+standardised values under the posterior's draws. Every finished fit is a line of the record
+(results/surrogates/fits.jsonl by default), so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.inference.sequential import Sequential
+from bayeshpo.parallel import one_blas_thread
+from bayeshpo.registry import create
+from bayeshpo.space import SearchSpace, as_space
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.multi_task import MultiTaskGaussianProcess
+from bayeshpo.testing.trials import history_of
+
+_HELD_OUT, _EARLIER = 200, 30
+
+
+@dataclass(frozen=True)
+class Case:
+    """A surrogate, and a function that it is for: of X (n, D), with noise of this standard deviation at X."""
+
+    surrogate: str
+    about: str
+    dimension: int
+    trials: int
+    function: Callable[[np.ndarray], np.ndarray]
+    noise: Callable[[np.ndarray], Any] = lambda X: 0.05
+
+    @property
+    def space(self) -> SearchSpace:
+        """The unit cube."""
+        return as_space({f"x{j + 1}": (0.0, 1.0) for j in range(self.dimension)})
+
+    def observed(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Noisy losses (n,) at X (n, D)."""
+        return self.function(X) + self.noise(X) * rng.standard_normal(len(X))
+
+
+def learning_rate(X: np.ndarray) -> np.ndarray:
+    """Flat, but for the first few hundredths of the first number's range."""
+    return (np.log10(X[:, 0] + 1e-3) + 2.0) ** 2 + 0.3 * (X[:, 1] - 0.6) ** 2
+
+
+def waves(X: np.ndarray) -> np.ndarray:
+    """A wave of its own along each number."""
+    return np.sin(2.0 * np.pi * X * np.linspace(0.4, 1.2, X.shape[1])).sum(axis=1)
+
+
+def four_of_many(X: np.ndarray) -> np.ndarray:
+    """A smooth function of the first four numbers."""
+    return np.sin(4.0 * X[:, 0]) + 2.0 * (X[:, 1] - 0.5) * X[:, 2] + 2.0 * (X[:, 3] - 0.3) ** 2
+
+
+def response_surface(X: np.ndarray) -> np.ndarray:
+    """Linear in two numbers, quadratic in a third, with one interaction."""
+    return X[:, 0] - 0.7 * X[:, 1] + 2.0 * (X[:, 2] - 0.4) ** 2 + 1.5 * (X[:, 0] - 0.5) * (X[:, 3] - 0.5)
+
+
+def valley(X: np.ndarray) -> np.ndarray:
+    """A bent valley."""
+    return np.sin(5.0 * X[:, 0]) + 3.0 * (X[:, 1] - 0.5 - 0.3 * np.cos(3.0 * X[:, 0])) ** 2
+
+
+CASES = {
+    "skewed": Case("warped", "all change near one end", 2, 25, learning_rate),
+    "noise at one end": Case(
+        "heteroscedastic", "noise from 0.02 to 2", 2, 40, valley, lambda X: 0.02 * 100.0 ** X[:, 0]
+    ),
+    "no interactions": Case("additive", "8 waves", 8, 40, waves),
+    "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
+    "response surface": Case("horseshoe", "quadratic in 4 of 10 numbers", 10, 25, response_surface),
+    "seen before": Case("multi_task", "30 trials of a function a little apart", 2, 6, valley),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", default=list(CASES), help=", ".join(CASES))
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--output", type=Path, default=Path("results/surrogates"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "fits.jsonl"
+    known = {_key(row) for row in _read(path)}
+    for seed, name in itertools.product(range(arguments.seeds), arguments.cases):
+        for which in (CASES[name].surrogate, "gp"):
+            row = {"case": name, "surrogate": which, "seed": seed}
+            if _key(row) not in known:
+                with path.open("a") as file, one_blas_thread():
+                    file.write(json.dumps(row | _fitted(CASES[name], which, seed)) + "\n")
+    text = "\n".join(_table(_read(path)))
+    (arguments.output / "table.md").write_text(text + "\n")
+    print(text)
+
+
+def _fitted(case: Case, which: str, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    X, Z = case.space.sample(case.trials, rng), case.space.sample(_HELD_OUT, rng)
+    data = TrainingData.of(history_of(case.space, case.space.decode(X), case.observed(X, rng).tolist()))
+    surrogate = _surrogate(case, which, rng)
+    density = log_density(surrogate, Columns.of(case.space))
+    posterior = Sequential().fit(density, surrogate.prepared(density.columns, data), rng=rng)
+    truth, scale = (case.function(Z) - data.location) / data.scale, case.function(Z).std() / data.scale
+    means, variances = predictive(density).at(posterior, Z)
+    densities = logsumexp(norm.logpdf(truth, means, np.sqrt(variances)), axis=0) - np.log(len(means))
+    return {
+        "error": float(np.sqrt(np.mean((means.mean(axis=0) - truth) ** 2)) / scale),
+        "log_density": float(densities.mean()),
+        "status": posterior.report.status,
+        "seconds": posterior.report.seconds_sample,
+    }
+
+
+def _surrogate(case: Case, which: str, rng: np.random.Generator) -> Surrogate:
+    if which != "multi_task":
+        return create("surrogate", which, {})
+    # The same function a little to the side, in another unit.
+    X = case.space.sample(_EARLIER, rng)
+    losses = 3.0 * case.observed(X + 0.03, rng) + 5.0
+    return MultiTaskGaussianProcess.after([history_of(case.space, case.space.decode(X), losses.tolist())])
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| case | trials | surrogate | its error | gp's error | its log density | gp's log density | better in | fits ok |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, case in CASES.items():
+        own, gp = ([r for r in rows if _key(r)[:2] == (name, which)] for which in (case.surrogate, "gp"))
+        if not own or len(own) != len(gp):
+            continue
+        errors = [f"{mean(r['error'] for r in part):.3f}" for part in (own, gp)]
+        densities = [f"{mean(r['log_density'] for r in part):.2f}" for part in (own, gp)]
+        better = sum(a["log_density"] > b["log_density"] for a, b in zip(own, gp, strict=True))
+        ok = sum(r["status"] == "ok" for r in (*own, *gp))
+        cells = [f"{name}: {case.about}", str(case.trials), f"`{case.surrogate}`", *errors, *densities]
+        lines.append("| " + " | ".join([*cells, f"{better} of {len(own)}", f"{ok} of {len(own) + len(gp)}"]) + " |")
+    return lines
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["case"], row["surrogate"], row["seed"]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+if __name__ == "__main__":
+    main()
