@@ -21,6 +21,10 @@ UNITS = {
     "mean": "standardised loss",
     "amplitude": "standardised loss",
     "noise": "standardised loss",
+    "task_mean": "standardised loss",
+    "task_amplitude": "standardised loss",
+    "task_noise": "standardised loss",
+    "slab": "standardised loss",
     "lengthscale": "width of the unit cube",
 }
 

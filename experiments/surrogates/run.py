@@ -144,7 +144,7 @@ def _surrogate(case: Case, which: str, rng: np.random.Generator) -> Surrogate:
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| case | trials | surrogate | its error | gp's error | its log density | gp's log density | better in | fits ok |",
+        "| case | trials | surrogate | error | of `gp` | log density | of `gp` | better in | fits ok |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, case in CASES.items():
