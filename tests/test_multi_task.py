@@ -18,6 +18,7 @@ from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.multi_task import EarlierTask, MultiTaskGaussianProcess
+from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.testing import SurrogateUnderTest
 from bayeshpo.testing import surrogates as promises
 from bayeshpo.testing.trials import bowl, history_of
@@ -137,6 +138,11 @@ def test_an_earlier_study_of_another_space_is_refused():
     surrogate = MultiTaskGaussianProcess.after([history_of(other, [{"x": 0.3}], [1.0])])
     with pytest.raises(SpecificationError, match=r"expected earlier studies of the same space, \['x'\], got one of"):
         surrogate.check(Columns.of(as_space({"x": (0.0, 1.0)})))
+
+
+def test_it_is_no_model_for_inducing_points():
+    with pytest.raises(SpecificationError, match="inherits its conditional .*, got 'multi_task'"):
+        SparseGaussianProcess(exact=SURROGATE)
 
 
 @pytest.mark.slow

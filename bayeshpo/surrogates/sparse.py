@@ -50,6 +50,11 @@ class SparseGaussianProcess(Surrogate):
     def __post_init__(self) -> None:
         if self.inducing < 1:
             raise ValueError(f"expected inducing >= 1, got {self.inducing}")
+        if type(self.exact).condition is not GaussianProcessSurrogate.condition:
+            raise SpecificationError(
+                "surrogate 'sparse': expected an exact model that inherits its conditional from "
+                f"GaussianProcessSurrogate, got '{self.exact.name}', which has its own; use it without 'sparse'"
+            )
 
     def check(self, columns: Columns) -> None:
         """Refuse what the exact model refuses."""
