@@ -141,7 +141,7 @@ def test_an_earlier_study_of_another_space_is_refused():
 
 
 def test_it_is_no_model_for_inducing_points():
-    with pytest.raises(SpecificationError, match="inherits its conditional .*, got 'multi_task'"):
+    with pytest.raises(SpecificationError, match=r"inherits its conditional .*, got 'multi_task'"):
         SparseGaussianProcess(exact=SURROGATE)
 
 
