@@ -78,6 +78,12 @@ def response_surface(X: np.ndarray) -> np.ndarray:
     return X[:, 0] - 0.7 * X[:, 1] + 2.0 * (X[:, 2] - 0.4) ** 2 + 1.5 * (X[:, 0] - 0.5) * (X[:, 3] - 0.5)
 
 
+def few_effects(X: np.ndarray) -> np.ndarray:
+    """Effects of five numbers, and one interaction of the strongest."""
+    effects = X[:, :5] @ np.array([2.0, -1.5, 1.0, 1.0, -0.7])
+    return effects + 2.0 * (X[:, 0] - 0.5) * (X[:, 1] - 0.5)
+
+
 def valley(X: np.ndarray) -> np.ndarray:
     """A bent valley."""
     return np.sin(5.0 * X[:, 0]) + 3.0 * (X[:, 1] - 0.5 - 0.3 * np.cos(3.0 * X[:, 0])) ** 2
@@ -90,7 +96,8 @@ CASES = {
     ),
     "no interactions": Case("additive", "8 waves", 8, 40, waves),
     "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
-    "response surface": Case("horseshoe", "quadratic in 4 of 10 numbers", 10, 25, response_surface),
+    "response surface": Case("horseshoe", "4 of 10 numbers, one in an interaction alone", 10, 25, response_surface),
+    "few effects": Case("horseshoe", "effects of 5 of 20 numbers, noise 0.3", 20, 30, few_effects, lambda X: 0.3),
     "seen before": Case("multi_task", "30 trials of a function a little apart", 2, 6, valley),
 }
 
