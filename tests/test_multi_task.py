@@ -69,6 +69,16 @@ def dicts(density, Q):
     return [{name: v[s] for name, v in values.items()} for s in range(len(Q))]
 
 
+def test_density_of_no_trials_is_the_priors():
+    density = TESTED.density
+    model = density.pymc_model
+    prior = model.compile_fn(model.logp(vars=model.free_RVs), on_unused_input="ignore")
+    found = density.batch(TESTED.draws[:4], density.no_data)
+    for q, value in zip(TESTED.draws[:4], found, strict=True):
+        at = {b.value_name: q[b.start : b.stop].reshape(b.shape) for b in density.blocks}
+        np.testing.assert_allclose(value, prior(at), rtol=1e-10)
+
+
 @pytest.mark.parametrize("n", [0, 8])
 def test_density_is_that_of_all_tasks_together(n):
     data, density = trials(n), TESTED.density

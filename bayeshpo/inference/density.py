@@ -59,7 +59,7 @@ class LogDensity:
         self.pymc_model: pymc.Model = surrogate.model(columns, np.zeros((2, D)), np.zeros(2))
         self.blocks = _layout(self.pymc_model)
         self.dimension = self.blocks[-1].stop
-        self.no_data = surrogate.prepared(columns, TrainingData.none(D))
+        self.no_data = surrogate.no_data(columns)
         self.example = surrogate.prepared(columns, self.no_data.extended(np.zeros((1, D)), np.zeros(1)))
 
     @property

@@ -80,6 +80,7 @@ def move(
     offered, remembered, done = 0.0, 1.0, 0
     while done < most and (done < least or remembered > memory or offered < offers):
         Q, logp, reach = mixture.sweep(Q, logp, target, rng, scouts)
+        turned = 0.0
         if reach < _REACH_ENOUGH:
             if trajectories is None:
                 Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
@@ -87,10 +88,10 @@ def move(
                 before = _ranks(Q)
                 Q, logp, _ = trajectories.sweep(Q, logp, cast(Differentiable, target), rng)
                 if trajectories.diverged <= _FEW_DIVERGED:
-                    reach = max(reach, 1.0 - _largest_correlation(before, _ranks(Q)))
+                    turned = 1.0 - _largest_correlation(before, _ranks(Q))
         if reach < _REACH_ENOUGH or done == 0:
             Q, logp, _ = prior.sweep(Q, logp, target, rng)
-        offered, done = offered + reach, done + 1
+        offered, done = offered + max(reach, turned), done + 1
         if done >= least:
             remembered = _largest_correlation(start, _ranks(Q))
     return Moved(Q, logp, done, remembered, offered)

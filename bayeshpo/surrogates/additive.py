@@ -61,10 +61,6 @@ class AdditiveGaussianProcess(GaussianProcessSurrogate):
             "noise": register("noise", given(self.noise_prior, priors.noise_prior())),
         }
 
-    def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """A constant."""
-        return pt.full((X.shape[0],), p["mean"])
-
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
         """Sum of the functions' covariances."""
 

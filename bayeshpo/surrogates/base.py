@@ -193,6 +193,10 @@ class Surrogate(ABC):
         """
         return data
 
+    def no_data(self, columns: Columns) -> TrainingData:
+        """The data under which the density is the prior's: no trials at all."""
+        return self.prepared(columns, TrainingData.none(columns.dimension))
+
     def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """The data of a fit with more points (m, D) and outcomes (m,), which `condition` is to take for observed."""
         return data.extended(X, y)
@@ -201,9 +205,9 @@ class Surrogate(ABC):
 class GaussianProcessSurrogate(Surrogate):
     """A surrogate whose latent function is integrated out.
 
-    A subclass registers its priors and writes down its mean and its covariance; the marginal likelihood
-    y ~ N(mean(X), covariance(X) + (noise^2 + NUGGET) I) and the conditional are inherited (Rasmussen and Williams
-    2006, ch. 2).
+    A subclass registers its priors and writes down its covariance, and its mean if that is no constant; the marginal
+    likelihood y ~ N(mean(X), covariance(X) + (noise^2 + NUGGET) I) and the conditional are inherited (Rasmussen and
+    Williams 2006, ch. 2).
     The prior named "noise" is the noise's standard deviation, unless `noise_variance` says otherwise.
     """
 
@@ -211,9 +215,9 @@ class GaussianProcessSurrogate(Surrogate):
     def priors(self, columns: Columns) -> Parameters:
         """Register the hyperparameters in the model that is open, and return them by name."""
 
-    @abstractmethod
     def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """Prior mean (n,) of f at X (n, D)."""
+        """Prior mean (n,) of f at X (n, D): a constant, unless it is overridden."""
+        return pt.full((X.shape[0],), p["mean"])
 
     @abstractmethod
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:

@@ -11,7 +11,7 @@ from bayeshpo.surrogates.symbolic import pt
 def features(columns: Columns, X: Any) -> Any:
     """Features (n, F) at X (n, D): numbers less the middle of their range, and indicators of unordered choices.
 
-    Those of inactive hyperparameters are 0.
+    Two choices are a number, -1/4 and 1/4 if equally likely; what is inactive is 0.
     """
     indicators = dict(columns.choices)
 

@@ -9,35 +9,31 @@ from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import NUGGET, Parameters
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.features import feature_names, features
+from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import Prior, given, register
-from bayeshpo.surrogates.stationary import StationaryGaussianProcess
 from bayeshpo.surrogates.symbolic import pm, pt
 
 
 @dataclass(frozen=True)
-class HeteroscedasticGaussianProcess(StationaryGaussianProcess):
+class HeteroscedasticGaussianProcess(GaussianProcess):
     """The model of `gp` with y = f(x) + s(x) e,  log s(x) = log noise + g(x) slope,  e ~ N(0, 1).
 
     The features g are numbers less the middle of their range, and indicators of three or more unordered choices; those
     of inactive hyperparameters are 0. A log-linear noise model (Harvey 1976) in place of a second process for the
-    noise (Goldberg, Williams and Bishop 1998): f is still integrated out. See `StationaryGaussianProcess`.
+    noise (Goldberg, Williams and Bishop 1998): f is still integrated out. See `GaussianProcess`.
 
     Parameters
     ----------
-    lengthscale_prior
-        As for `GaussianProcess`.
     slope_prior
         PyMC distribution of one number, by default Normal(0, 1): change of the log noise from one end of a number's
-        range to the other, or with a choice.
+        range to the other, or with one of three or more choices.
     """
 
-    lengthscale_prior: Prior | None = None
     slope_prior: Prior | None = None
     name = "heteroscedastic"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        priors.check("lengthscale_prior", self.lengthscale_prior, positive=True)
         priors.check("slope_prior", self.slope_prior)
 
     def priors(self, columns: Columns) -> Parameters:
@@ -46,14 +42,6 @@ class HeteroscedasticGaussianProcess(StationaryGaussianProcess):
         pm.modelcontext(None).add_coord("feature", feature_names(columns))
         slope = given(self.slope_prior, pm.Normal.dist(0.0, 1.0))
         return {**p, "slope": register("slope", slope, dims="feature")}
-
-    def input_priors(self, columns: Columns) -> Parameters:
-        """lengthscale (D,)."""
-        return {"lengthscale": priors.register_lengthscale(self.lengthscale_prior, columns.dimension)}
-
-    def inputs(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """x / lengthscale."""
-        return columns.scaled(X, p["lengthscale"])
 
     def noise_variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """s^2 with the nugget."""

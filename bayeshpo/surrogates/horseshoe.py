@@ -15,13 +15,13 @@ from bayeshpo.surrogates.symbolic import pm, pt
 
 @dataclass(frozen=True)
 class HorseshoeRegression(GaussianProcessSurrogate):
-    """f = mean + sum_j w_j g_j(x) + sum_jk w_jk g_j(x) g_k(x),  w_j ~ N(0, s_j^2),  w_jk ~ N(0, (eta s_j s_k)^2).
+    """f = mean + sum_j w_j g_j(x) + sum_{j<=k} w_jk g_j(x) g_k(x),  w_j ~ N(0, s_j^2),  w_jk ~ N(0, (eta s_j s_k)^2).
 
     The scales are those of the regularised horseshoe, s_j^2 = c^2 (tau lambda_j)^2 / (c^2 + (tau lambda_j)^2): nearly
     nothing for most hyperparameters, up to c for the few that matter (Piironen and Vehtari 2017, eq. 2.8). The weights
     are integrated out: with h = s g, f has the covariance L + eta^2 L^2 / 2, L = h(x) h(x')' (the kernel interaction
     trick, Agrawal, Huggins, Trippe and Broderick 2019); a square's weight has half of the variance of a product's.
-    Features g are numbers less the middle of their range, and indicators of unordered choices.
+    Features g are those of `features.py`.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class HorseshoeRegression(GaussianProcessSurrogate):
         tau, by default HalfCauchy(0.1); lambda for each hyperparameter, HalfCauchy(1); and c, LogNormal(1, 0.5), in
         units of the standardised loss from one end of a number's range to the other.
     interaction_prior
-        eta, by default HalfNormal(0.5).
+        eta, by default HalfNormal(0.5), in units of one over the standardised loss.
 
     Raises
     ------
@@ -63,10 +63,6 @@ class HorseshoeRegression(GaussianProcessSurrogate):
             "interaction": register("interaction", given(self.interaction_prior, pm.HalfNormal.dist(0.5))),
             "noise": register("noise", given(self.noise_prior, pm.LogNormal.dist(-1.0, 1.0))),
         }
-
-    def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """A constant."""
-        return pt.full((X.shape[0],), p["mean"])
 
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
         """L + eta^2 L^2 / 2."""

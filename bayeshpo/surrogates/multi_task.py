@@ -51,7 +51,8 @@ class MultiTaskGaussianProcess(GaussianProcess):
     g and all h_t are independent with the kernel k(x / lengthscale, x' / lengthscale): a model of coregionalisation of
     one shared kernel (Bonilla, Chai and Williams 2008), in which earlier tasks are correlated by what they share with
     this study's alone. rho_t ~ Uniform(0, 1), where 0 is a task that says nothing. The earlier trials are data like
-    others, each task with a noise of its own; a density costs the cube of all trials together.
+    others, each task with a noise of its own; a density costs the cube of all trials together. The first increment of a
+    study's log evidence is that of the earlier trials too.
 
     Parameters
     ----------
@@ -96,6 +97,11 @@ class MultiTaskGaussianProcess(GaussianProcess):
         }
         return replace(data, arrays=arrays)
 
+    def no_data(self, columns: Columns) -> TrainingData:
+        """No trials of any task."""
+        data = self.prepared(columns, TrainingData.none(columns.dimension))
+        return replace(data, arrays={name: array[:0] for name, array in data.arrays.items()})
+
     def priors(self, columns: Columns) -> Parameters:
         """Those of `gp`, and task_mean, task_amplitude, correlation and task_noise (T,)."""
         p = super().priors(columns)
@@ -111,7 +117,10 @@ class MultiTaskGaussianProcess(GaussianProcess):
         return {**p, **{name: register(name, prior, dims="task") for name, prior in shared.items()}}
 
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; draws of the outcome are this study's alone, its log density is that of all tasks' trials."""
+        """The PyMC model; its log density is that of all tasks' trials.
+
+        Draws of the outcome, and functions of the prior, are this study's alone, as if there were no earlier trials.
+        """
         arrays = self.prepared(columns, TrainingData.none(columns.dimension)).arrays
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             data = {name: pm.Data(name, a) for name, a in {"X": X, "y": y, **arrays}.items()}

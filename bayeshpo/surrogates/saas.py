@@ -20,9 +20,10 @@ SHORTEST = 0.05
 class SAASGaussianProcess(StationaryGaussianProcess):
     """f ~ GP(mean, amplitude^2 k(x / lengthscale, x' / lengthscale)),  lengthscale_j^2 = 1 / (tau lambda_j) + 0.05^2.
 
-    The inverse squared lengthscales are half-Cauchy with the scale tau, which is half-Cauchy itself: most are nearly
-    nothing, a few are as large as it takes (Eriksson and Jankowiak 2021, section 4.1). They are written as a product of
-    independent tau and lambda, so that a small tau is no funnel for a sampler. See `StationaryGaussianProcess`.
+    But for the bound of 0.05, inverse squared lengthscales are half-Cauchy with the scale tau, which is half-Cauchy
+    itself: most are nearly nothing, a few are as large as it takes (Eriksson and Jankowiak 2021, section 4.1). They are
+    written as a product of independent tau and lambda, so that a small tau is no funnel for a sampler. See
+    `StationaryGaussianProcess`.
 
     Parameters
     ----------

@@ -62,10 +62,6 @@ class StationaryGaussianProcess(GaussianProcessSurrogate):
             "noise": register("noise", given(self.noise_prior, priors.noise_prior())),
         }
 
-    def mean(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """A constant."""
-        return pt.full((X.shape[0],), p["mean"])
-
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
         """amplitude^2 k."""
         u, u2 = self.inputs(columns, p, X), None if X2 is None else self.inputs(columns, p, X2)

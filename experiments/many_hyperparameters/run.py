@@ -26,7 +26,7 @@ from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.testing.trials import history_of
 
 FIRST = 10
-# The number of hyperparameters from which on moves go along the gradient.
+# With more hyperparameters than these moves go along the gradient.
 WAYS = {"along the gradient": 10, "by differences": 1000}
 
 
@@ -57,6 +57,8 @@ def _measured(dimension: int, last: int) -> dict[str, list[tuple[float, str]]]:
     density, found = log_density(GaussianProcess(), Columns.of(space)), {way: [] for way in WAYS}
     posteriors, engine = dict.fromkeys(WAYS), sequential.Sequential()
     engine.prepare(density)
+    # What is compiled at first use belongs to no fit.
+    engine.fit(density, density.no_data, rng=np.random.default_rng(0))
     for n in range(FIRST, last + 1):
         data = TrainingData.of(history_of(space, space.decode(X[:n]), losses[:n]))
         for way, many in WAYS.items():

@@ -59,7 +59,7 @@ class Case:
 
 
 def learning_rate(X: np.ndarray) -> np.ndarray:
-    """Flat, but for the first few hundredths of the first number's range."""
+    """A parabola in the logarithm of the first number, which is told as it is."""
     return (np.log10(X[:, 0] + 1e-3) + 2.0) ** 2 + 0.3 * (X[:, 1] - 0.6) ** 2
 
 
@@ -90,7 +90,7 @@ def valley(X: np.ndarray) -> np.ndarray:
 
 
 CASES = {
-    "skewed": Case("warped", "all change near one end", 2, 25, learning_rate),
+    "skewed": Case("warped", "a parabola of a logarithm", 2, 25, learning_rate),
     "noise at one end": Case(
         "heteroscedastic", "noise from 0.02 to 2", 2, 40, valley, lambda X: 0.02 * 100.0 ** X[:, 0]
     ),
