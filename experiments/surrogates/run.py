@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--output", type=Path, default=Path("results/surrogates"))
     arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.cases) - set(CASES)):
+        parser.error(f"expected cases of {', '.join(CASES)}, got {', '.join(unknown)}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "fits.jsonl"
     known = {_key(row) for row in _read(path)}
