@@ -41,7 +41,7 @@ _FEW = 40
 _SCOUT_SHARE = 0.25
 _SCOUT_SWEEPS = 1
 # From more hyperparameters than these on, moves go along the density's gradient.
-_MANY_HYPERPARAMETERS = 10
+_MANY_HYPERPARAMETERS = 12
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Sequential(Engine):
     """Population of draws in islands: reweighted, or resampled and moved, from trial to trial.
 
     The islands share what moves learn, so R-hat between them cannot see a part of the posterior that all of them
-    missed. What the mixture's proposals do not reach is looked for apart (status "not_converged"); with more than ten
+    missed. What the mixture's proposals do not reach is looked for apart (status "not_converged"); with more than twelve
     hyperparameters draws move along the gradient, and count as having been everywhere once they have forgotten their
     start.
 
