@@ -49,9 +49,9 @@ class Sequential(Engine):
     """Population of draws in islands: reweighted, or resampled and moved, from trial to trial.
 
     The islands share what moves learn, so R-hat between them cannot see a part of the posterior that all of them
-    missed. What the mixture's proposals do not reach is looked for apart (status "not_converged"); with more than twelve
-    hyperparameters draws move along the gradient, and count as having been everywhere once they have forgotten their
-    start.
+    missed. What the mixture's proposals do not reach is looked for apart (status "not_converged"); with more than
+    twelve hyperparameters draws move along the gradient, and count as having been everywhere once they have forgotten
+    their start.
 
     Parameters
     ----------

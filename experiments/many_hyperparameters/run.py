@@ -56,6 +56,8 @@ def _measured(dimension: int, last: int) -> dict[str, list[tuple[float, str]]]:
     losses = [function.function(x[:6]) for x in X]
     density, found = log_density(GaussianProcess(), Columns.of(space)), {way: [] for way in WAYS}
     posteriors, engine = dict.fromkeys(WAYS), sequential.Sequential()
+    # Compiled for both ways, so that no fit has to.
+    density.value_and_gradient(density.example)
     engine.prepare(density)
     # What is compiled at first use belongs to no fit.
     engine.fit(density, density.no_data, rng=np.random.default_rng(0))
