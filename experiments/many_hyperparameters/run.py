@@ -1,6 +1,6 @@
 """The default engine with many hyperparameters: moves along the gradient beside moves by differences.
 
-    uv run python experiments/many_hyperparameters/run.py [--dimensions 8 20] [--last 30]
+    uv run python experiments/many_hyperparameters/run.py [--dimensions 8 10 20] [--last 24]
 
 Hartmann-6 in the first six of more coordinates, uniform draws; the posterior of gp, with D + 3 hyperparameters, is
 carried from 10 trials on, one trial at a time. Printed and written to results/many_hyperparameters/table.md: fits that
@@ -32,8 +32,8 @@ WAYS = {"along the gradient": 0, "by differences": 1000}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dimensions", type=int, nargs="+", default=[8, 20])
-    parser.add_argument("--last", type=int, default=30)
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[8, 10, 20])
+    parser.add_argument("--last", type=int, default=24)
     parser.add_argument("--output", type=Path, default=Path("results/many_hyperparameters"))
     arguments = parser.parse_args()
     lines = ["| D | moves | fits ok | median s | 95th percentile s |", "|---|---|---|---|---|"]
