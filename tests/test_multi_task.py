@@ -69,28 +69,25 @@ def dicts(density, Q):
     return [{name: v[s] for name, v in values.items()} for s in range(len(Q))]
 
 
-def test_density_of_no_trials_is_the_priors():
-    density = TESTED.density
-    model = density.pymc_model
+def log_priors(Q):
+    """Log densities of the prior at points Q (n, Q)."""
+    model, blocks = TESTED.density.pymc_model, TESTED.density.blocks
     prior = model.compile_fn(model.logp(vars=model.free_RVs), on_unused_input="ignore")
-    found = density.batch(TESTED.draws[:4], density.no_data)
-    for q, value in zip(TESTED.draws[:4], found, strict=True):
-        at = {b.value_name: q[b.start : b.stop].reshape(b.shape) for b in density.blocks}
-        np.testing.assert_allclose(value, prior(at), rtol=1e-10)
+    return np.array([prior({b.value_name: q[b.start : b.stop].reshape(b.shape) for b in blocks}) for q in Q])
+
+
+def test_density_of_no_trials_is_the_priors():
+    found = TESTED.density.batch(TESTED.draws, TESTED.density.no_data)
+    np.testing.assert_allclose(found, log_priors(TESTED.draws), rtol=1e-10)
 
 
 @pytest.mark.parametrize("n", [0, 8])
 def test_density_is_that_of_all_tasks_together(n):
-    data, density = trials(n), TESTED.density
-    model = density.pymc_model
-    prior = model.compile_fn(model.logp(vars=model.free_RVs), on_unused_input="ignore")
-    for q, p, found in zip(
-        TESTED.draws[:6], dicts(density, TESTED.draws), density.batch(TESTED.draws[:6], data), strict=False
-    ):
+    data, density, draws = trials(n), TESTED.density, TESTED.draws[:6]
+    likelihood = density.batch(draws, data) - log_priors(draws)
+    for p, found in zip(dicts(density, draws), likelihood, strict=True):
         _, _, residual, K = all_tasks(data, p)
-        expected = stats.multivariate_normal(cov=K).logpdf(residual)
-        at = {b.value_name: q[b.start : b.stop].reshape(b.shape) for b in density.blocks}
-        np.testing.assert_allclose(found - prior(at), expected, rtol=1e-7)
+        np.testing.assert_allclose(found, stats.multivariate_normal(cov=K).logpdf(residual), rtol=1e-7)
 
 
 def test_predictive_is_the_textbooks():

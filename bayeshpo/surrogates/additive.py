@@ -5,48 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.surrogates import kernels, priors
-from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
+from bayeshpo.surrogates import priors
+from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.kernels import stationary
-from bayeshpo.surrogates.priors import Prior, given, register
+from bayeshpo.surrogates.priors import given, register
 from bayeshpo.surrogates.symbolic import pt
 
 
 @dataclass(frozen=True)
-class AdditiveGaussianProcess(GaussianProcessSurrogate):
+class AdditiveGaussianProcess(GaussianProcess):
     """y = mean + sum_j f_j(x_j) + noise e,  f_j ~ GP(0, amplitude_j^2 k(x_j / lengthscale_j, x'_j / lengthscale_j)).
 
     First order of the additive kernels of Duvenaud, Nickisch and Rasmussen (2011): what is learnt of one
     hyperparameter holds for all values of the others, so the number of trials that it takes hardly grows with them.
 
-    Parameters
-    ----------
-    kernel
-        k: "rbf", "matern12", "matern32" or "matern52".
-    mean_prior, amplitude_prior, lengthscale_prior, noise_prior
-        PyMC distributions of one number, in units of the standardised loss and of the unit cube. By default those of
-        `gp` in one dimension, with amplitudes divided by sqrt(D), so that f varies as much as there.
-
-    Raises
-    ------
-    SpecificationError
-        If the kernel is unknown, or a prior is no distribution of one number or has values that cannot be.
+    Arguments are those of `GaussianProcess`; the default priors are its own in one dimension, with amplitudes divided by
+    sqrt(D), so that f varies as much as there.
     """
 
-    kernel: str = "matern52"
-    mean_prior: Prior | None = None
-    amplitude_prior: Prior | None = None
-    lengthscale_prior: Prior | None = None
-    noise_prior: Prior | None = None
     name = "additive"
-
-    def __post_init__(self) -> None:
-        kernels.check(self.kernel)
-        priors.check("mean_prior", self.mean_prior)
-        priors.check("amplitude_prior", self.amplitude_prior, positive=True)
-        priors.check("lengthscale_prior", self.lengthscale_prior, positive=True)
-        priors.check("noise_prior", self.noise_prior, positive=True)
 
     def priors(self, columns: Columns) -> Parameters:
         """mean, amplitude (D,), lengthscale (D,) and noise."""

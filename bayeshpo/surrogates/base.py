@@ -223,6 +223,10 @@ class GaussianProcessSurrogate(Surrogate):
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
         """Prior covariance of f: (n, n) at X (n, D), or (n, m) between X and X2 (m, D)."""
 
+    def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """Prior covariance (m, n) of f at Z (m, D) with what the trials observe."""
+        return self.covariance(columns, p, Z, data["X"])
+
     def variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """Diagonal (n,) of the prior covariance at X (n, D); overridden where it is cheaper."""
         return pt.diagonal(self.covariance(columns, p, X))
@@ -259,7 +263,7 @@ class GaussianProcessSurrogate(Surrogate):
         self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
     ) -> tuple[Any, Any]:
         """f(Z) | y: mean k alpha + m(Z), variance k(Z, Z) - |M k'|^2 (eqs. 2.25 and 2.26)."""
-        k = self.covariance(columns, p, Z, data["X"])
+        k = self.covariance_with_trials(columns, p, data, Z)
         mean = self.mean(columns, p, Z) + k @ state["alpha"]
         variance = self.variance(columns, p, Z) - pt.sqr(state["M"] @ k.T).sum(axis=0)
         # Rounding can take the difference below zero beside a data point.

@@ -8,7 +8,7 @@ from typing import Any
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.surrogates.priors import Prior
+from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.stationary import StationaryGaussianProcess
 
 
@@ -32,7 +32,8 @@ class GaussianProcess(StationaryGaussianProcess):
 
     def input_priors(self, columns: Columns) -> Parameters:
         """lengthscale (D,)."""
-        return {"lengthscale": priors.register_lengthscale(self.lengthscale_prior, columns.dimension)}
+        lengthscale = given(self.lengthscale_prior, priors.lengthscale_prior(columns.dimension))
+        return {"lengthscale": register("lengthscale", lengthscale, dims="hyperparameter")}
 
     def inputs(self, columns: Columns, p: Parameters, X: Any) -> Any:
         """x / lengthscale."""

@@ -148,16 +148,12 @@ class MultiTaskGaussianProcess(GaussianProcess):
         M, alpha, jitter = conditional_factors(*self._all_tasks(columns, p, data))
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
-    def predict(
-        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
-    ) -> tuple[Any, Any]:
-        """f(Z) given the trials of all tasks, as in `GaussianProcessSurrogate.predict`."""
+    def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """Prior covariance of f at Z (m, D) with the functions of all tasks at their trials, the earlier ones first."""
         loading = self._of_trials(self._loadings(p), data)
         X = pt.concatenate([data["earlier_X"], data["X"]])
         one = pt.as_tensor(1.0)
-        k = p["amplitude"] * loading * stationary(self.kernel, one, *(self.inputs(columns, p, A) for A in (Z, X)))
-        variance = self.variance(columns, p, Z) - pt.sqr(state["M"] @ k.T).sum(axis=0)
-        return self.mean(columns, p, Z) + k @ state["alpha"], pt.maximum(variance, 1e-12)
+        return p["amplitude"] * loading * stationary(self.kernel, one, *(self.inputs(columns, p, A) for A in (Z, X)))
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise, at this study's trials."""

@@ -74,8 +74,3 @@ def register(name: str, distribution: Tensor, dims: str | None = None) -> Tensor
     # A copy, so that a distribution that a user made serves any number of models.
     copy = change_dist_size(distribution, new_size=size)
     return model.register_rv(copy, name, dims=None if dims is None else (dims,))
-
-
-def register_lengthscale(prior: Prior | None, dimension: int) -> Tensor:
-    """Add a "lengthscale" (D,) for each of so many hyperparameters: independent, of this prior or the default."""
-    return register("lengthscale", given(prior, lengthscale_prior(dimension)), dims="hyperparameter")

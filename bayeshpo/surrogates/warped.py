@@ -9,8 +9,8 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import Prior, given, register
-from bayeshpo.surrogates.stationary import StationaryGaussianProcess
 from bayeshpo.surrogates.symbolic import pm, pt
 
 # How far numbers are kept from 0 and 1, where the warping's slope can be infinite.
@@ -18,29 +18,26 @@ _EDGE = 1e-6
 
 
 @dataclass(frozen=True)
-class WarpedGaussianProcess(StationaryGaussianProcess):
+class WarpedGaussianProcess(GaussianProcess):
     """f ~ GP(mean, amplitude^2 k(w(x) / lengthscale, w(x') / lengthscale)),  w_j(x) = 1 - (1 - x_j^a_j)^b_j.
 
     Each number is sent through the distribution function of Kumaraswamy (1980), with which f can change faster towards
     one end, both ends or the middle of its range (Snoek, Swersky, Zemel and Adams 2014, with a beta distribution's).
-    Choices, and numbers that are inactive, stay as they are. See `StationaryGaussianProcess`.
+    Choices, and numbers that are inactive, stay as they are; lengthscales are in units of the warped cube. See
+    `GaussianProcess`.
 
     Parameters
     ----------
-    lengthscale_prior
-        As for `GaussianProcess`, in units of the warped cube.
     a_prior, b_prior
         PyMC distributions of one positive number, by default LogNormal(0, 0.75): no warping, a = b = 1, at the median.
     """
 
-    lengthscale_prior: Prior | None = None
     a_prior: Prior | None = None
     b_prior: Prior | None = None
     name = "warped"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        priors.check("lengthscale_prior", self.lengthscale_prior, positive=True)
         priors.check("a_prior", self.a_prior, positive=True)
         priors.check("b_prior", self.b_prior, positive=True)
 
@@ -54,7 +51,7 @@ class WarpedGaussianProcess(StationaryGaussianProcess):
         pm.modelcontext(None).add_coord("number", [columns.names[j] for j in columns.numbers])
         default = pm.LogNormal.dist(0.0, 0.75)
         return {
-            "lengthscale": priors.register_lengthscale(self.lengthscale_prior, columns.dimension),
+            **super().input_priors(columns),
             "a": register("a", given(self.a_prior, default), dims="number"),
             "b": register("b", given(self.b_prior, default), dims="number"),
         }
@@ -66,4 +63,4 @@ class WarpedGaussianProcess(StationaryGaussianProcess):
         inside = _EDGE + (1.0 - 2.0 * _EDGE) * pt.maximum(x, 0.0)
         warped = 1.0 - (1.0 - inside ** p["a"]) ** p["b"]
         w = pt.set_subtensor(X[:, numbers], pt.switch(columns.active(x), warped, x))
-        return columns.scaled(w, p["lengthscale"])
+        return super().inputs(columns, p, w)
