@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bayeshpo.inference.halves import halves
+
 Target = Callable[[np.ndarray], np.ndarray]
 
 
@@ -20,10 +22,8 @@ def sweep(
     """Propose a move for every draw once, half of each island at a time; returns draws, densities, acceptance."""
     Q, logp = Q.copy(), logp.copy()
     islands, draws, size = Q.shape
-    order = rng.permutation(draws)
-    halves = order[: draws // 2], order[draws // 2 :]
     accepted = 0
-    for moving, resting in (halves, halves[::-1]):
+    for moving, resting in halves(draws, rng):
         proposal = _propose(Q[:, moving], Q[:, resting], rng)
         value = target(proposal.reshape(-1, size)).reshape(islands, -1)
         take = np.log(rng.random(value.shape)) < value - logp[:, moving]

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from bayeshpo.inference.halves import halves
+
 
 class Differentiable(Protocol):
     """A log density that knows its gradient."""
@@ -65,10 +67,8 @@ class Trajectories:
         """
         Q, logp = Q.copy(), logp.copy()
         islands, draws, size = Q.shape
-        order = rng.permutation(draws)
-        halves = order[: draws // 2], order[draws // 2 :]
         accepted, diverged = 0.0, 0.0
-        for moving, resting in (halves, halves[::-1]):
+        for moving, resting in halves(draws, rng):
             factor = _spread(Q[:, resting].reshape(-1, size))
             moved, value, log_ratio = self._trajectories(
                 Q[:, moving].reshape(-1, size), logp[:, moving].ravel(), target, factor, rng

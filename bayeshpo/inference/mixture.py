@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayeshpo.inference.differential_evolution import Target
+from bayeshpo.inference.halves import halves
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 
 _COMPONENTS = 12
@@ -104,10 +105,8 @@ def sweep(
     """
     Q, logp = Q.copy(), logp.copy()
     islands, draws, size = Q.shape
-    order = rng.permutation(draws)
-    halves = order[: draws // 2], order[draws // 2 :]
     reach = 0.0
-    for moving, resting in (halves, halves[::-1]):
+    for moving, resting in halves(draws, rng):
         mixture = _learned(Q[:, resting].reshape(-1, size), scouts, rng)
         current = Q[:, moving].reshape(-1, size)
         proposal = mixture.sample(len(current), rng)

@@ -99,7 +99,7 @@ class NUTS(Engine):
     def prepare(self, density: LogDensity) -> None:
         """Compile the density and its gradient now."""
         density.prepare()
-        density.value_and_gradient(density.example)
+        density.prepare_gradient()
 
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None

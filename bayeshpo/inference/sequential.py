@@ -40,7 +40,7 @@ _SCOUTS = 48
 _FEW = 40
 _SCOUT_SHARE = 0.25
 _SCOUT_SWEEPS = 1
-# From more hyperparameters than these on, moves go along the density's gradient.
+# With more hyperparameters than these, moves go along the density's gradient.
 _MANY_HYPERPARAMETERS = 12
 
 
@@ -249,6 +249,11 @@ class _Step:
         return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
 
     @property
+    def known(self) -> TrainingData:
+        """The data that the population knows: none where it comes from the prior."""
+        return self.former.no_data if self.old is None else self.old
+
+    @property
     def trajectories(self) -> Trajectories | None:
         """Moves along the gradient, where hyperparameters are many."""
         return self.pace if self.density.dimension > _MANY_HYPERPARAMETERS else None
@@ -326,7 +331,7 @@ class _Step:
         return np.where(np.isfinite(self.after), self.after - self.before, -np.inf)
 
     def _before(self, Q: np.ndarray) -> np.ndarray:
-        return _log_density(self.former, Q, self.former.no_data if self.old is None else self.old)
+        return _log_density(self.former, Q, self.known)
 
     def _after(self, Q: np.ndarray) -> np.ndarray:
         return _log_density(self.density, Q, self.data)
@@ -350,7 +355,7 @@ class _Bridge:
         new, slope = step.density.batch_with_gradient(Q, step.data)
         if self.share == 1.0:
             return self.between(new, new), slope
-        old, old_slope = step.former.batch_with_gradient(Q, step.former.no_data if step.old is None else step.old)
+        old, old_slope = step.former.batch_with_gradient(Q, step.known)
         return self.between(old, new), (1.0 - self.share) * old_slope + self.share * slope
 
     def between(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def _measured(dimension: int, last: int) -> dict[str, list[tuple[float, str]]]:
     density, found = log_density(GaussianProcess(), Columns.of(space)), {way: [] for way in WAYS}
     posteriors, engine = dict.fromkeys(WAYS), sequential.Sequential()
     # Compiled for both ways, so that no fit has to.
-    density.value_and_gradient(density.example)
+    density.prepare_gradient()
     engine.prepare(density)
     # What is compiled at first use belongs to no fit.
     engine.fit(density, density.no_data, rng=np.random.default_rng(0))
