@@ -110,8 +110,10 @@ def prior(
     with _refusals():
         check_name("surrogate", surrogate)
         check_name("problem", problem)
+        from bayeshpo.analysis.figures import prior as figure
         from bayeshpo.analysis.figures.style import VENUES
-        from bayeshpo.analysis.prior import print_priors, save_prior
+        from bayeshpo.analysis.prior import print_priors
+        from bayeshpo.analysis.record import save_record
         from bayeshpo.diagnostics.prior import prior_record
         from bayeshpo.parallel import one_blas_thread
         from bayeshpo.randomness import Streams
@@ -120,7 +122,8 @@ def prior(
         with one_blas_thread():
             record = prior_record(part, space, Streams("prior", 0).generator("prior"))
         print_priors(part.describe(space), f"Priors of {surrogate} on {problem}", console)
-        for path in save_prior({"surrogate": surrogate, "problem": problem} | record, output, VENUES["neurips"]):
+        record = {"surrogate": surrogate, "problem": problem} | record
+        for path in save_record(record, figure.draw, output, VENUES["neurips"]):
             typer.echo(str(path))
 
 
@@ -142,8 +145,10 @@ def sbc(
     with _refusals():
         check_name("surrogate", surrogate)
         check_name("engine", engine)
-        from bayeshpo.analysis.calibration import print_calibration, save_calibration
+        from bayeshpo.analysis.calibration import print_calibration
+        from bayeshpo.analysis.figures import calibration as figure
         from bayeshpo.analysis.figures.style import VENUES
+        from bayeshpo.analysis.record import save_record
         from bayeshpo.diagnostics.calibration import calibrate
         from bayeshpo.parallel import one_blas_thread
         from bayeshpo.randomness import Streams
@@ -157,7 +162,7 @@ def sbc(
         about = {"surrogate": surrogate, "engine": engine, "dimension": dimension, "trials": trials, "seed": seed}
         record = about | last.to_record()
         print_calibration(record, console)
-        for path in save_calibration(record, output, VENUES["neurips"]):
+        for path in save_record(record, figure.draw, output, VENUES["neurips"]):
             typer.echo(str(path))
     if not record["calibrated"]:
         raise typer.Exit(STOPPED)

@@ -1,10 +1,8 @@
-"""A record of simulation-based calibration: as a table in the terminal, and as files."""
+"""A record of simulation-based calibration: as a table in the terminal."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +23,3 @@ def print_calibration(record: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     style = "green" if record["calibrated"] else "red"
     console.print(f"[{style}]{record['verdict']}[/{style}]", highlight=False, soft_wrap=True)
-
-
-def save_calibration(record: Mapping[str, Any], folder: Path, width: float) -> list[Path]:
-    """Write the record and its figure, with the caption beside it, and return their paths."""
-    from bayeshpo.analysis.figures import calibration, style
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with style.settings():
-        drawing = calibration.draw(record, width)
-        paths = style.save(drawing, folder)
-    written = folder / "calibration.json"
-    written.write_text(json.dumps({**record, "caption": drawing.caption}) + "\n", encoding="utf-8")
-    return [written, *paths]

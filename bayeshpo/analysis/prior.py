@@ -1,11 +1,8 @@
-"""A surrogate's beliefs before the first trial: as a table in the terminal, and as files."""
+"""A surrogate's beliefs before the first trial: as a table in the terminal."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -28,16 +25,3 @@ def print_priors(priors: pd.DataFrame, title: str, console: Console) -> None:
         numbers = (f"{row[name]:.3g}" for name in _NUMBERS)
         table.add_row(str(hyperparameter), str(row["prior"]), *numbers, str(row["unit"]))
     console.print(table)
-
-
-def save_prior(record: Mapping[str, Any], folder: Path, width: float) -> list[Path]:
-    """Write the record and its figure, with the caption beside it, and return their paths."""
-    from bayeshpo.analysis.figures import prior, style
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with style.settings():
-        drawing = prior.draw(record, width)
-        paths = style.save(drawing, folder)
-    written = folder / "prior.json"
-    written.write_text(json.dumps({**record, "caption": drawing.caption}) + "\n", encoding="utf-8")
-    return [written, *paths]
