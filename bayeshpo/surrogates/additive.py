@@ -21,8 +21,8 @@ class AdditiveGaussianProcess(GaussianProcess):
     First order of the additive kernels of Duvenaud, Nickisch and Rasmussen (2011): what is learnt of one
     hyperparameter holds for all values of the others, so the number of trials that it takes hardly grows with them.
 
-    Arguments are those of `GaussianProcess`; the default priors are its own in one dimension, with amplitudes divided by
-    sqrt(D), so that f varies as much as there.
+    Arguments are those of `GaussianProcess`; the default priors are its own in one dimension, with amplitudes divided
+    by sqrt(D), so that f varies as much as there.
     """
 
     name = "additive"
