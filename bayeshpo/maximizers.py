@@ -182,7 +182,7 @@ def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray, active:
     start = Z[:, continuous].ravel()
     found = minimize(
         negative, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(start),
-        options={"maxiter": 50, "ftol": 1e-8},
+        options={"maxiter": 50, "ftol": 1e-6},
     )  # fmt: skip
     moved = Z.copy()
     moved[:, continuous] = np.clip(found.x, 0.0, 1.0).reshape(len(Z), -1)

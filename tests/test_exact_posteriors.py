@@ -69,6 +69,22 @@ def test_sequential_posteriors_and_evidence_by_quadrature():
     assert all((p.log_weights is not None) == (p.report.action == "reweighted") for run in runs for p in run)
 
 
+@pytest.mark.parametrize("many", [20, 1000], ids=["near the mode", "over the bridge"])
+def test_a_posterior_far_from_the_one_before_by_quadrature(many):
+    # Weights leave one draw in a thousand: 24 outcomes about 1, then 40 more about 9.
+    surrogate, engine = LevelAndSpread(), Sequential(many=many)
+    after = np.concatenate([Y[:24], 8.0 + np.resize(Y[:24], 40)])
+    means, sds, evidence = surrogate.exact(after)
+    runs = [
+        carried(engine, toy_density(surrogate), [outcomes(Y[:24]), outcomes(after)], seed) for seed in range(REPLICATES)
+    ]
+    found = [weighted_moments(far) for _, far in runs]
+    assert_unbiased([m for m, _ in found], means, sds)
+    assert_unbiased([s for _, s in found], sds, sds)
+    assert_unbiased([sum(p.report.evidence_increment for p in run) for run in runs], evidence, 1.0)
+    assert all(far.report.status == "ok" and far.report.action == "moved" for _, far in runs)
+
+
 def test_nuts_by_quadrature():
     surrogate = LevelAndSpread()
     means, sds, _ = surrogate.exact(Y)

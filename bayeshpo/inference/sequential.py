@@ -40,6 +40,8 @@ _SCOUTS = 48
 _FEW = 40
 _SCOUT_SHARE = 0.25
 _SCOUT_SWEEPS = 1
+# A population of which the weights leave less than this share is nearer to the prior than to where it has to go.
+_FAR_SHARE = 0.01
 # With more hyperparameters than these, moves go along the density's gradient.
 _MANY_HYPERPARAMETERS = 12
 
@@ -67,9 +69,9 @@ class Sequential(Engine):
         Moves of each draw at most, five times as many where it comes from the prior to fewer than ``many`` trials; a
         second attempt, if the checks fail, has twice as many.
     many
-        From so many trials on, a study without a posterior to go on from is entered by draws of a Gaussian at the mode,
-        weighed and then moved, where k-hat says that it covers the posterior; else, as with fewer trials, by way of
-        intermediate densities from the prior.
+        From so many trials on, a study without a posterior to go on from, or with one that is far from the next, is
+        entered by draws of a Gaussian at the mode, weighed and then moved, where k-hat says that it covers the
+        posterior; else, as with fewer trials, by way of intermediate densities from what there is.
     """
 
     islands: int = 4
@@ -110,7 +112,7 @@ class Sequential(Engine):
         evidence = step.evidence(step.log_ratio(1.0))
         report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=evidence)
         possible = np.isfinite(step.after).any()
-        keep = previous is not None and possible and not step.is_due
+        keep = previous is not None and step.old is previous.data and possible and not step.is_due
         posterior = self._reweighted(step, report) if keep else None
         if posterior is None:
             posterior = self._moved(step, report, rng)
@@ -127,12 +129,24 @@ class Sequential(Engine):
     def _begun(
         self, density: LogDensity, data: TrainingData, previous: Posterior | None, rng: np.random.Generator
     ) -> _Step:
-        if previous is None and len(data.y) >= self.many:
-            near = draws_near_mode(density, data, self.islands * self.draws, rng)
-            if near is not None:
-                Q, evidence = near
-                return _Step.of_draws(density, data, Q.reshape(self.islands, self.draws, -1), evidence)
-        return _Step.begin(density, data, previous, self.islands, self.draws, rng)
+        step = _Step.begin(density, data, previous, self.islands, self.draws, rng)
+        if len(data.y) < self.many or not (step.old is None or step.is_far):
+            return step
+        return self._near_mode(step, rng) or step
+
+    def _near_mode(self, step: _Step, rng: np.random.Generator) -> _Step | None:
+        """The step begun by draws of a Gaussian at the mode of its end, which owe nothing to the population."""
+        known = 0.0
+        if step.old is not None:
+            before = draws_near_mode(step.former, step.old, self.islands * self.draws, rng)
+            if before is None:
+                return None
+            _, known = before
+        after = draws_near_mode(step.density, step.data, self.islands * self.draws, rng)
+        if after is None:
+            return None
+        Q, evidence = after
+        return _Step.of_draws(step.density, step.data, Q.reshape(self.islands, self.draws, -1), evidence - known)
 
     def _reweighted(self, step: _Step, report: InferenceReport) -> Posterior | None:
         """The weighted population, unless its weights or its checks say that it must move."""
@@ -210,7 +224,7 @@ class _Step:
     before, after
         Log densities (island, draw) given the old data and given the new.
     entered
-        Log evidence of old data that have just entered with the draws.
+        What the log evidence has grown by, of data that have just entered with the draws.
     pace
         Moves along the gradient, with the step size that they have come to.
     """
@@ -272,6 +286,11 @@ class _Step:
             return True
         before, after = (np.floor(np.log(max(len(d.y), 1)) / np.log(_GROWTH)) for d in (self.old, self.data))
         return bool(after > before)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the weights leave next to nothing of the population, as where inducing points were exchanged."""
+        return effective_draws(self.weights(1.0)) < _FAR_SHARE * self.log_weights.size
 
     def log_ratio(self, share: float) -> float:
         """Log of how much the density's integral changes over a share of the way, as the draws estimate it."""
