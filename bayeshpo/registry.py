@@ -75,6 +75,10 @@ SURROGATES = {
     "horseshoe": Entry(
         "bayeshpo.surrogates.horseshoe:HorseshoeRegression", "quadratic regression of which few terms matter"
     ),
+    "bayesian_neural_network": Entry(
+        "bayeshpo.surrogates.neural_network:BayesianNeuralNetwork",
+        "neural network of infinite width: steep in places, flat elsewhere",
+    ),
 }
 
 ACQUISITIONS = {

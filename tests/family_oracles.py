@@ -14,6 +14,7 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression
+from bayeshpo.surrogates.neural_network import BayesianNeuralNetwork
 from bayeshpo.surrogates.saas import SAASGaussianProcess
 from bayeshpo.surrogates.warped import WarpedGaussianProcess
 
@@ -89,6 +90,20 @@ def horseshoe(X, X2, p):
     return K
 
 
+def infinite_network(X, X2, p):
+    """Williams 1998, eq. 11, with a bias beside the inputs; x alone is always active and a number."""
+
+    def augmented(X):
+        u = [along(name, x) - (p["centre"] if name == "x" else 0.0) for name, x in zip(NAMES, X.T, strict=True)]
+        weighed = [w * part for w, part in zip(p["weight"], u, strict=True)]
+        bias = p["bias"] * np.sqrt(np.sum(p["weight"] ** 2) / 12.0)
+        return np.hstack([np.full((len(X), 1), bias), *weighed])
+
+    a, b = augmented(X), augmented(X2)
+    own, own2 = (1.0 + 2.0 * np.sum(v * v, axis=1) for v in (a, b))
+    return p["amplitude"] ** 2 * 2.0 / np.pi * np.arcsin(2.0 * a @ b.T / np.sqrt(np.outer(own, own2)))
+
+
 def constant_noise(X, p):
     return np.full(len(X), p["noise"] ** 2 + NUGGET)
 
@@ -121,4 +136,5 @@ CASES = {
     "additive": Case(AdditiveGaussianProcess(), additive),
     "heteroscedastic": Case(HeteroscedasticGaussianProcess(), gp, log_linear_noise),
     "horseshoe": Case(HorseshoeRegression(), horseshoe),
+    "bayesian_neural_network": Case(BayesianNeuralNetwork(), infinite_network),
 }

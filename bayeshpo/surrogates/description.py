@@ -26,6 +26,7 @@ UNITS = {
     "task_noise": "standardised loss",
     "slab": "standardised loss",
     "lengthscale": "width of the unit cube",
+    "weight": "one over the width of the unit cube",
 }
 
 

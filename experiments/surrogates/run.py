@@ -84,6 +84,12 @@ def few_effects(X: np.ndarray) -> np.ndarray:
     return effects + 2.0 * (X[:, 0] - 0.5) * (X[:, 1] - 0.5)
 
 
+def cliff(X: np.ndarray) -> np.ndarray:
+    """Nearly flat on both sides of a cliff that runs across all numbers, a fifth of their range off the middle."""
+    across = (X - 0.5) @ np.array([1.0, 0.6, -0.5])[: X.shape[1]]
+    return np.tanh(15.0 * (across - 0.25)) + 0.3 * X[:, 1]
+
+
 def valley(X: np.ndarray) -> np.ndarray:
     """A bent valley."""
     return np.sin(5.0 * X[:, 0]) + 3.0 * (X[:, 1] - 0.5 - 0.3 * np.cos(3.0 * X[:, 0])) ** 2
@@ -98,6 +104,8 @@ CASES = {
     "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
     "response surface": Case("horseshoe", "4 of 10 numbers, one in an interaction alone", 10, 25, response_surface),
     "few effects": Case("horseshoe", "effects of 5 of 20 numbers, noise 0.3", 20, 30, few_effects, lambda X: 0.3),
+    "cliff": Case("bayesian_neural_network", "a cliff across 2 numbers", 2, 40, cliff),
+    "cliff in 3": Case("bayesian_neural_network", "a cliff across 3 numbers", 3, 40, cliff),
     "seen before": Case("multi_task", "30 trials of a function a little apart", 2, 6, valley),
 }
 
