@@ -14,7 +14,6 @@ from surrogate_cases import AMPLITUDE, PLANE, TREE, central_differences, trainin
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
-from bayeshpo.inference.nuts import NUTS
 from bayeshpo.registry import create
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.space import as_space
@@ -305,7 +304,7 @@ def test_nuts_follows_every_model(name):
     X = space.sample(25, rng)
     for y in simulated(density, X, 4, rng)[1]:
         # With R-hat < 1.01, and at most one divergence in a thousand draws, as for `gp`.
-        report = NUTS().fit(density, TrainingData(X, y, 0.0, 1.0, X[:0]), rng=rng).report
+        report = CASES[name].nuts.fit(density, TrainingData(X, y, 0.0, 1.0, X[:0]), rng=rng).report
         assert report.status == "ok", report.reason
 
 
