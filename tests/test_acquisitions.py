@@ -10,7 +10,7 @@ from scipy import integrate, special, stats
 from surrogate_cases import PLANE, density_on, wavy
 
 from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
-from bayeshpo.acquisitions.feasibility import log_feasibility
+from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement, log_h
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
@@ -114,7 +114,9 @@ def test_finite_where_expected_improvement_underflows():
 
 def evidence(posterior, failed=NONE_FAILED):
     """The trials of a posterior and failed ones, which are believed to be as low as nothing else."""
-    return Evidence(replace(posterior.data, failed=failed), failed, np.full(len(failed), -3.0))
+    data = replace(posterior.data, failed=failed)
+    feasibility = Feasibility.of(data, posterior.density.columns, np.random.default_rng(0))
+    return Evidence(data, failed, np.full(len(failed), -3.0), feasibility)
 
 
 def states(compiled, posterior, failed=NONE_FAILED, n=64):
@@ -174,7 +176,7 @@ def test_order_of_trials_and_of_candidates_does_not_matter(compiled, posterior, 
     data, order = posterior.data, np.random.default_rng(0).permutation(12)
     first = states(compiled, posterior, FAILED)
     data = replace(data, X=data.X[order], y=data.y[order], failed=FAILED[::-1])
-    known = Evidence(data, FAILED[::-1], np.full(2, -3.0))
+    known = Evidence(data, FAILED[::-1], np.full(2, -3.0), evidence(posterior, FAILED).feasibility)
     second = compiled.state(posterior.thinned(64), known)
     value = compiled.value(first, Z)
     np.testing.assert_allclose(value, compiled.value(second, Z), rtol=1e-7, atol=1e-7)
@@ -193,7 +195,7 @@ def test_what_is_believed_is_known_but_no_incumbent(compiled, posterior):
     p = compiled.predictive
     plain = compiled.state(Q, evidence(posterior))
     pending = np.array([[0.21, 0.79], [0.6, 0.9]])
-    known = Evidence.of(p, posterior, pending, 256)
+    known = Evidence.of(p, posterior, pending, 256, np.random.default_rng(0))
     np.testing.assert_array_equal(known.believed_X, pending)
     np.testing.assert_allclose(known.believed_y, p.at(posterior, pending, 256)[0].mean(axis=0))
     state = compiled.state(Q, known)
@@ -222,39 +224,3 @@ def test_standard_error_is_that_of_replicates(compiled, posterior):
     ratio = np.sqrt((errors**2).mean(axis=0)) / values.std(axis=0, ddof=1)
     assert (ratio > 0.7).all()
     assert (ratio < 1.4).all()
-
-
-def test_feasibility_is_a_probability_that_falls_near_failures():
-    rng = np.random.default_rng(0)
-    finished, grid = rng.random((20, 2)), rng.random((500, 2))
-    p = np.exp(log_feasibility(grid, finished, FAILED)[0])
-    assert ((p > 0.0) & (p <= 1.0)).all()
-    assert (
-        p[np.abs(grid - FAILED[0]).max(axis=1) > 0.6].min() > np.exp(log_feasibility(FAILED, finished, FAILED)[0]).max()
-    )
-    np.testing.assert_array_equal(log_feasibility(grid, finished, NONE_FAILED)[0], 0.0)
-
-
-def test_feasibility_learns_from_every_trial():
-    at, elsewhere = np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]])
-
-    def p(finished, failed):
-        return float(np.exp(log_feasibility(at, finished, failed)[0])[0])
-
-    # Beta(0.8, 0.2) and whole observations at the very place: (0.8 + ok) / (1 + all).
-    np.testing.assert_allclose(p(np.empty((0, 2)), at), 0.8 / 2.0)
-    np.testing.assert_allclose(p(np.tile(at, (3, 1)), np.tile(at, (2, 1))), 3.8 / 6.0)
-    assert p(elsewhere, at) < p(at, at) < p(np.tile(at, (9, 1)), at) < 1.0
-    assert p(at, np.tile(at, (30, 1))) < 0.06
-
-
-def test_feasibility_is_the_formula_written_out():
-    rng = np.random.default_rng(1)
-    grid, finished = rng.random((30, 2)), rng.random((5, 2))
-
-    def weights(points):
-        squared = ((grid[:, None] - points[None]) ** 2).sum(axis=2)
-        return np.exp(-0.5 * squared / (0.15**2 * 2.0)).sum(axis=1)
-
-    ok, bad = 0.8 + weights(finished), 0.2 + weights(FAILED)
-    np.testing.assert_allclose(log_feasibility(grid, finished, FAILED)[0], np.log(ok / (ok + bad)), rtol=1e-12)

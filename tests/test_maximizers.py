@@ -123,7 +123,7 @@ class OnDraws:
         density = density_on(PLANE)
         self.posterior = Sequential().fit(density, wavy(n), rng=np.random.default_rng(0))
         self.compiled = compiled_acquisition(LogExpectedImprovement(), predictive(density))
-        known = Evidence.of(predictive(density), self.posterior, np.empty((0, 2)), 32)
+        known = Evidence.of(predictive(density), self.posterior, np.empty((0, 2)), 32, np.random.default_rng(0))
         self.state = self.compiled.state(self.posterior.thinned(32), known)
 
     def rough(self, Z):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.feasibility import log_feasibility
+from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
@@ -39,12 +39,11 @@ class Acquisition(ABC):
 
 @dataclass(frozen=True, eq=False)
 class AcquisitionState:
-    """What an acquisition is evaluated on: draws, their incumbents (S,), finished (n, D) and failed points (k, D)."""
+    """What an acquisition is evaluated on: draws, their incumbents (S,), and which configurations finish."""
 
     draws: ConditionedDraws
     incumbent: np.ndarray
-    finished: np.ndarray
-    failed: np.ndarray
+    feasibility: Feasibility
 
     def every(self, step: int) -> AcquisitionState:
         """With each so manieth draw only."""
@@ -62,19 +61,24 @@ class Evidence:
     believed_X, believed_y
         Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
         (m, D), (m,): the draws are conditioned on them too. They are never incumbents.
+    feasibility
+        Which configurations finish.
     """
 
     data: TrainingData
     believed_X: np.ndarray
     believed_y: np.ndarray
+    feasibility: Feasibility = field(default_factory=Feasibility)
 
     @classmethod
-    def of(cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int) -> Evidence:
+    def of(
+        cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int, rng: np.random.Generator
+    ) -> Evidence:
         """The trials of a posterior; failed and pending points (p, D) are believed to come out at their mean."""
         data = posterior.data
         points = np.concatenate([data.failed, pending])
         values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
-        return cls(data, points, values)
+        return cls(data, points, values, Feasibility.of(data, posterior.density.columns, rng))
 
 
 class CompiledAcquisition:
@@ -104,9 +108,9 @@ class CompiledAcquisition:
         return density.surrogate.believing(density.columns, evidence.data, evidence.believed_X, evidence.believed_y)
 
     def _state(self, Q: np.ndarray, evidence: Evidence, known: TrainingData) -> AcquisitionState:
-        data, draws = evidence.data, self.predictive.condition(Q, known)
-        incumbent = draws.fitted[:, : len(data.y)].min(axis=1)
-        return AcquisitionState(draws, incumbent, *map(np.ascontiguousarray, (data.X, data.failed)))
+        draws = self.predictive.condition(Q, known)
+        incumbent = draws.fitted[:, : len(evidence.data.y)].min(axis=1)
+        return AcquisitionState(draws, incumbent, evidence.feasibility)
 
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
@@ -117,8 +121,7 @@ class CompiledAcquisition:
     def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at candidates Z (m, D)."""
         utilities = self.log_utilities(state, Z)
-        feasibility, _ = log_feasibility(Z, state.finished, state.failed)
-        return log_sum_exp(utilities, axis=0) - np.log(len(utilities)) + feasibility
+        return log_sum_exp(utilities, axis=0) - np.log(len(utilities)) + state.feasibility.log_probability(Z)
 
     def log_utilities(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Log utility (S, m) of every draw at candidates Z (m, D)."""
@@ -127,7 +130,7 @@ class CompiledAcquisition:
     def value_and_gradient(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) and its gradient (m, D) at candidates Z (m, D)."""
         value, *slopes = self._slopes(*self.predictive(state.draws, Z), state.incumbent)
-        feasibility, slope = log_feasibility(Z, state.finished, state.failed)
+        feasibility, slope = state.feasibility.with_gradient(Z)
         return value + feasibility, self.predictive.pullback(state.draws, Z, *slopes) + slope
 
     def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +147,7 @@ class CompiledAcquisition:
         utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
         value = log_sum_exp(utilities + np.log(share), axis=0)
         error = np.sqrt((share**2 * (np.exp(utilities - value) - 1.0) ** 2).sum(axis=0))
-        return value + log_feasibility(Z, evidence.data.X, evidence.data.failed)[0], error
+        return value + evidence.feasibility.log_probability(Z), error
 
     @cached_property
     def _utilities(self) -> Any:

@@ -1,9 +1,7 @@
-"""Probability that a configuration finishes, from the trials that failed.
+"""Probability that a configuration finishes: what an acquisition is multiplied by once trials have failed.
 
-A correlated Beta process (Goetschalckx, Poupart and Hoey 2011): each trial is a Bernoulli observation whose weight
-falls with its distance, on top of a prior that expects success but counts as one trial only, Beta(0.8, 0.2):
-P(x) = (0.8 + sum_ok w) / (1 + sum_all w), w = exp(-|x - x_i|^2 / (2 l^2)), l = 0.15 sqrt(D). Without failures nothing
-is known against any place: P = 1.
+P(x) = E[Phi(mean / sqrt(1 + variance))] over posterior draws of a `FeasibilityProcess` (Rasmussen and Williams 2006,
+eq. 3.25): the expected utility of a trial that gives nothing if it fails (Gelbart, Snoek and Adams 2014).
 """
 
 from __future__ import annotations
@@ -13,28 +11,73 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.laplace import Laplace
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.surrogates.base import TrainingData
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.feasibility import FeasibilityProcess, statuses
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
-PRIOR_SUCCESSES, PRIOR_FAILURES = 0.8, 0.2
-_LENGTHSCALE = 0.15
+_DRAWS = 64
+# With few failures the posterior is hardly more than the prior.
+_ENGINE = Laplace(draws=400, prior_share=0.5)
 
 
-def log_feasibility(Z: np.ndarray, finished: np.ndarray, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log probability (m,) of finishing at Z (m, D) and its gradient (m, D), given finished (n, D), failed (k, D)."""
-    if len(failed) == 0:
-        return np.zeros(len(Z)), np.zeros(Z.shape)
-    value, gradient = _function()(Z, finished, failed)
-    return value, gradient
+class Feasibility:
+    """Log probability of finishing under a posterior; without one, because nothing has failed, all are sure to.
+
+    Parameters
+    ----------
+    posterior
+        Of a `FeasibilityProcess`.
+    """
+
+    def __init__(self, posterior: Posterior | None = None) -> None:
+        self.posterior = posterior
+        if posterior is not None:
+            self._predictive = predictive(posterior.density)
+            self._draws = self._predictive.condition(posterior.thinned(_DRAWS), posterior.data)
+
+    @classmethod
+    def of(cls, data: TrainingData, columns: Columns, rng: np.random.Generator) -> Feasibility:
+        """What the finished and the failed trials tell."""
+        if len(data.failed) == 0:
+            return cls()
+        posterior = _ENGINE.fit(log_density(FeasibilityProcess(), columns), statuses(data), rng=rng)
+        return cls(None if posterior.report.status == "failed" else posterior)
+
+    def log_probability(self, Z: np.ndarray) -> np.ndarray:
+        """log P (m,) at candidates Z (m, D)."""
+        if self.posterior is None:
+            return np.zeros(len(Z))
+        return _formula()(*self._predictive(self._draws, Z))[0]
+
+    def with_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log P (m,) at candidates Z (m, D) and its gradient (m, D)."""
+        if self.posterior is None:
+            return np.zeros(len(Z)), np.zeros(Z.shape)
+        value, *slopes = _formula()(*self._predictive(self._draws, Z))
+        return value, self._predictive.pullback(self._draws, Z, *slopes)
+
+    def to_row(self) -> dict[str, Any]:
+        """The fit behind it, as entries of a row of inference; none where there is no fit."""
+        if self.posterior is None:
+            return {}
+        report = self.posterior.report
+        return {
+            "feasibility_status": report.status,
+            "feasibility_khat": report.khat,
+            "feasibility_seconds": report.seconds_sample,
+        }
 
 
 @cache
-def _function() -> Any:
-    Z, finished, failed = pt.dmatrix("Z"), pt.dmatrix("finished"), pt.dmatrix("failed")
-    successes = PRIOR_SUCCESSES + _weights(Z, finished)
-    value = pt.log(successes / (successes + PRIOR_FAILURES + _weights(Z, failed)))
-    return function([Z, finished, failed], [value, grad(pt.sum(value), Z)], mode=UNCOMPILED)
-
-
-def _weights(Z: Any, points: Any) -> Any:
-    squared = pt.sqr(Z[:, None, :] - points[None, :, :]).sum(axis=2)
-    return pt.exp(-0.5 * squared / (_LENGTHSCALE**2 * Z.shape[1])).sum(axis=1)
+def _formula() -> Any:
+    """Mean and variance (S, m) to the log of the mean probability (m,), and its derivatives by both."""
+    mean, variance = pt.dmatrix("mean"), pt.dmatrix("variance")
+    # Where the probability is nothing its logarithm has to stay finite.
+    share = 0.5 * pt.erfc(-mean / pt.sqrt(2.0 * (1.0 + variance)))
+    value = pt.log(pt.maximum(pt.mean(share, axis=0), 1e-300))
+    return function([mean, variance], [value, *grad(pt.sum(value), [mean, variance])], mode=UNCOMPILED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayeshpo.inference.approximation import Gaussian, audited_gaussian, not_found
+from bayeshpo.inference.approximation import Gaussian, audited, audited_gaussian, not_found
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
@@ -38,12 +38,16 @@ class Laplace(Engine):
     weigh
         Whether the draws carry importance weights, and a quarter of them heavier tails for the weights to see by, where
         k-hat is good. Otherwise, and where it is not, they are the Gaussian's own.
+    prior_share
+        Share of weighted draws that come from the prior, from 0 to below 1. No weight is then larger than the
+        likelihood over this share: for data that say little, and leave the rest to the prior's tails.
     """
 
     chains: int = 4
     draws: int = 1000
     starts: int = 8
     weigh: bool = True
+    prior_share: float = 0.0
     name = "laplace"
 
     def __post_init__(self) -> None:
@@ -52,6 +56,8 @@ class Laplace(Engine):
                 "expected chains >= 1, draws >= 25 and starts >= 1, "
                 f"got chains={self.chains}, draws={self.draws}, starts={self.starts}"
             )
+        if not 0.0 <= self.prior_share < 1.0 or (self.prior_share and not self.weigh):
+            raise ValueError(f"expected 0 <= prior_share < 1, above 0 with weigh alone, got {self.prior_share}")
 
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
@@ -65,7 +71,21 @@ class Laplace(Engine):
             return not_found(density, data, starts, replace(report, **watch.seconds()))
         gaussian, doubt = fitted
         shape = (self.chains, self.draws)
+        if self.prior_share:
+            Q, log_approximation = self._beside_prior(density, gaussian, rng)
+            Q, log_approximation = Q.reshape(*shape, -1), log_approximation.reshape(shape)
+            return audited(density, data, Q, log_approximation, report, watch, doubt=doubt)
         return audited_gaussian(density, data, gaussian, shape, report, watch, rng, weigh=self.weigh, doubt=doubt)
+
+    def _beside_prior(
+        self, density: LogDensity, gaussian: Gaussian, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draws (n, Q) of a mixture of the prior and the Gaussian, and its log densities (n,) there."""
+        n, share = self.chains * self.draws, self.prior_share
+        Q, prior = gaussian.draws(n, rng, tails=True), density.prior_draws(n, rng)
+        Q = np.where(rng.random((n, 1)) < share, prior, Q)
+        parts = density.batch(Q, density.no_data), gaussian.log_density(Q, tails=True)
+        return Q, np.logaddexp(np.log(share) + parts[0], np.log1p(-share) + parts[1])
 
 
 def laplace_approximation(target: Target, starts: np.ndarray) -> tuple[Gaussian, str | None] | None:

@@ -128,7 +128,7 @@ class BayesianSearcher(Searcher):
             recommended = self.recommend(history, rng)
             assert recommended is not None
             centre = history.space.encode([recommended.configuration])[0]
-            evidence = self._evidence(posterior, history)
+            evidence = self._evidence(posterior, history, rng)
             tree["slice"] = slices(self._compiled(posterior), posterior, evidence, history, centre)
         return tree
 
@@ -147,7 +147,7 @@ class BayesianSearcher(Searcher):
         waited = 0.0 if self._background is None else self._background.wait()
         posterior = self._fit(history, rng)
         start = time.perf_counter()
-        maximum, jitter = self._maximise(posterior, history, taken, rng.generator("acquisition", index))
+        maximum, more = self._maximise(posterior, history, taken, rng, index)
         self._rows.append(
             posterior.report.to_row()
             | {
@@ -158,7 +158,7 @@ class BayesianSearcher(Searcher):
                 "acquisition": maximum.value,
                 "acquisition_mcse": maximum.error,
             }
-            | jitter
+            | more
             | self._audit(posterior, index, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"
@@ -214,24 +214,26 @@ class BayesianSearcher(Searcher):
         return audit(posterior, rng.generator("audit", index)).to_row()
 
     def _maximise(
-        self, posterior: Posterior, history: History, taken: np.ndarray, rng: np.random.Generator
+        self, posterior: Posterior, history: History, taken: np.ndarray, rng: Streams, index: int
     ) -> tuple[Maximum, dict[str, Any]]:
-        """Where the acquisition is largest, and the jitter that its draws' covariances needed."""
+        """Where the acquisition is largest; the jitter that its draws' covariances needed, the fit of feasibility."""
         from bayeshpo.inference.report import jitter_row
 
-        space = history.space
+        space, search = history.space, rng.generator("acquisition", index)
         order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
         best = history.X[order[: min(5, int(history.finished.sum()))]]
         if posterior.report.status == "failed":
-            return self.maximizer(Flat(), space, taken, best, rng), {}
-        compiled, evidence = self._compiled(posterior), self._evidence(posterior, history)
-        objective = AcquisitionOverDraws(compiled, posterior, evidence)
-        return self.maximizer(objective, space, taken, best, rng), jitter_row(objective.state.draws.state)
+            return self.maximizer(Flat(), space, taken, best, search), {}
+        evidence = self._evidence(posterior, history, rng)
+        objective = AcquisitionOverDraws(self._compiled(posterior), posterior, evidence)
+        maximum = self.maximizer(objective, space, taken, best, search)
+        return maximum, jitter_row(objective.state.draws.state) | evidence.feasibility.to_row()
 
-    def _evidence(self, posterior: Posterior, history: History) -> Evidence:
+    def _evidence(self, posterior: Posterior, history: History, rng: Streams) -> Evidence:
         from bayeshpo.acquisitions.base import Evidence
 
-        return Evidence.of(self._predictive(posterior), posterior, _pending_points(history), CHOICE_DRAWS)
+        pending, stream = _pending_points(history), rng.generator("feasibility", len(history))
+        return Evidence.of(self._predictive(posterior), posterior, pending, CHOICE_DRAWS, stream)
 
     def _compiled(self, posterior: Posterior) -> CompiledAcquisition:
         from bayeshpo.acquisitions.base import compiled_acquisition
