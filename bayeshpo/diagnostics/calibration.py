@@ -8,7 +8,7 @@ hyperparameter and the joint log density, which also sees data that were not use
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -109,11 +109,14 @@ def calibrate(
     """
     density = log_density(surrogate, Columns.of(space))
     X = space.sample(trials, rng)
-    truths, outcomes = simulated(density, X, simulations, rng)
+    # With slopes wherever there can be any, for a surrogate that is told them.
+    slopes = np.where(space.continuous & space.active(X), 0.0, np.nan) if surrogate.uses_gradients else None
+    blank = TrainingData(X, np.zeros(trials), 0.0, 1.0, X[:0], slopes=slopes)
+    truths, outcomes = simulated(density, blank, simulations, rng)
     ranks: list[np.ndarray] = []
     statuses: list[str] = []
-    for truth, y in zip(truths, outcomes, strict=True):
-        data = surrogate.prepared(density.columns, TrainingData(X, y, 0.0, 1.0, X[:0]))
+    for truth, data in zip(truths, outcomes, strict=True):
+        data = surrogate.prepared(density.columns, data)
         posterior = engine.fit(density, data, rng=rng)
         draws = posterior.thinned(DRAWS)
         joint = density.batch(np.concatenate([truth[None], draws]), data)
@@ -123,11 +126,24 @@ def calibrate(
 
 
 def simulated(
-    density: LogDensity, X: np.ndarray, simulations: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Unconstrained hyperparameters (simulations, Q) from the prior, and outcomes (simulations, n) given them."""
-    model: Any = density.surrogate.model(density.columns, X, np.zeros(len(X)))
+    density: LogDensity, blank: TrainingData, simulations: int, rng: np.random.Generator
+) -> tuple[np.ndarray, list[TrainingData]]:
+    """Unconstrained hyperparameters (simulations, Q) from the prior, and data given them, one for each.
+
+    ``blank`` has the points, and anything finite where losses and slopes belong; slopes come before losses.
+    """
+    model: Any = density.surrogate.model(density.columns, blank.X, blank.y)
+    pm.set_data(density.surrogate.prepared(density.columns, blank).named(), model)
     [outcome] = model.observed_RVs
     drawn = pm.draw([*model.free_RVs, outcome], draws=simulations, random_seed=rng, mode=UNCOMPILED)
     values = {rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=False)}
-    return density.unconstrain(values), np.asarray(drawn[-1])
+    return density.unconstrain(values), [_observed(blank, np.asarray(outcome)) for outcome in drawn[-1]]
+
+
+def _observed(blank: TrainingData, outcome: np.ndarray) -> TrainingData:
+    """The data with this outcome: the losses, after the slopes where there are any."""
+    k, slopes = len(outcome) - len(blank.y), None
+    if blank.slopes is not None:
+        slopes = blank.slopes.copy()
+        slopes[np.isfinite(slopes)] = outcome[:k]
+    return replace(blank, y=outcome[k:], slopes=slopes)

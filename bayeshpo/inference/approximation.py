@@ -135,7 +135,7 @@ def audited(
     weights = importance.log_weights.reshape(chains, draws)
     if importance.reliable:
         # The mean weight, in units of the loss.
-        evidence = float(log_sum_exp(ratios)) - np.log(len(ratios)) - len(data.y) * np.log(data.scale)
+        evidence = float(log_sum_exp(ratios)) - np.log(len(ratios)) - data.log_unit
         report = replace(report, evidence_increment=evidence)
     return Posterior(density, data, Q, _judged(report, importance, doubt), weights, statistics)
 

@@ -298,8 +298,8 @@ class _Step:
 
     def evidence(self, log_ratio: float) -> float:
         """Log predictive density of the new outcomes given the old ones, in units of the loss, from the whole ratio."""
-        known = 0.0 if self.old is None else len(self.old.y) * np.log(self.old.scale)
-        return float(self.entered + log_ratio - len(self.data.y) * np.log(self.data.scale) + known)
+        known = 0.0 if self.old is None else self.old.log_unit
+        return float(self.entered + log_ratio - self.data.log_unit + known)
 
     def weights(self, share: float) -> np.ndarray:
         """Normalised log weights (island, draw) after a share of the way to the new density."""

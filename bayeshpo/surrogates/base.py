@@ -44,6 +44,9 @@ class TrainingData:
         Points (m, D) of the failed trials.
     arrays
         What a surrogate computes from the trials once a fit, by name; see `Surrogate.prepared`.
+    slopes
+        Derivatives (n, D) of y by the continuous coordinates of X, NaN where there is none; None where no trial brought
+        any. A loss that was capped has none.
     """
 
     X: np.ndarray
@@ -52,6 +55,7 @@ class TrainingData:
     scale: float
     failed: np.ndarray
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    slopes: np.ndarray | None = None
 
     @classmethod
     def none(cls, dimension: int) -> TrainingData:
@@ -71,11 +75,21 @@ class TrainingData:
         location, spread = unit * float((losses / unit).mean()), float((losses / unit).std())
         # Differences below rounding error are no signal to be blown up.
         scale = unit * spread if spread > 1e-12 else unit
-        return cls(history.X[kept], (losses - location) / scale, location, scale, history.X[~kept])
+        X, flat = history.X[kept], losses < history.losses[kept]
+        slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale, np.nan)
+        slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
+        told = slopes if np.isfinite(slopes).any() else None
+        return cls(X, (losses - location) / scale, location, scale, history.X[~kept], slopes=told)
+
+    @property
+    def log_unit(self) -> float:
+        """Log of the unit of a density of the outcomes: the losses, and slopes where they are among the arrays."""
+        return (len(self.y) + len(self.arrays.get("slopes", ()))) * float(np.log(self.scale))
 
     def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
-        """With more points (m, D) and outcomes (m,); the arrays stay those of the fit."""
-        return replace(self, X=np.concatenate([self.X, X]), y=np.concatenate([self.y, y]))
+        """With more points (m, D) and outcomes (m,), without slopes; the arrays stay those of the fit."""
+        slopes = None if self.slopes is None else np.concatenate([self.slopes, np.full_like(X, np.nan)])
+        return replace(self, X=np.concatenate([self.X, X]), y=np.concatenate([self.y, y]), slopes=slopes)
 
     def named(self) -> dict[str, np.ndarray]:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
@@ -101,6 +115,8 @@ class Surrogate(ABC):
     """A PyMC model of the performance surface. Frozen: equal arguments make equal surrogates."""
 
     name: str
+    # Whether trials should bring the objective's gradient, where the problem gives one.
+    uses_gradients: bool = False
 
     @staticmethod
     def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:
@@ -193,6 +209,10 @@ class Surrogate(ABC):
         """
         return data
 
+    def remarks(self, data: TrainingData) -> dict[str, Any]:
+        """What the row of inference of a fit to these prepared data should say of them (JSON values)."""
+        return {}
+
     def no_data(self, columns: Columns) -> TrainingData:
         """The data under which the density is the prior's: no trials at all."""
         return self.prepared(columns, TrainingData.none(columns.dimension))
@@ -224,7 +244,7 @@ class GaussianProcessSurrogate(Surrogate):
         """Prior covariance of f: (n, n) at X (n, D), or (n, m) between X and X2 (m, D)."""
 
     def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
-        """Prior covariance (m, n) of f at Z (m, D) with what the trials observe."""
+        """Prior covariance (m, N) of f at Z (m, D) with what is observed."""
         return self.covariance(columns, p, Z, data["X"])
 
     def variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
@@ -235,28 +255,37 @@ class GaussianProcessSurrogate(Surrogate):
         """Variance of the noise, with the nugget: the same everywhere, or (n,) at X (n, D)."""
         return pt.sqr(p["noise"]) + NUGGET
 
+    def observed(self, data: Mapping[str, Any]) -> Any:
+        """What the trials tell (N,), of which the losses y (n,) are the last; here they are all."""
+        return data["y"]
+
+    def moments(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """Of what is observed: prior mean (N,), covariance (N, N) without noise, and the noise's variance or (N,)."""
+        X = data["X"]
+        return self.mean(columns, p, X), self.covariance(columns, p, X), self.noise_variance(columns, p, X)
+
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model; one observed node, the whole outcome vector."""
+        named = self.prepared(columns, TrainingData.none(columns.dimension).extended(X, y)).named()
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            X_data, y_data = pm.Data("X", X), pm.Data("y", y)
-            p = self.priors(columns)
-            variance = self.noise_variance(columns, p, X_data)
+            data = {name: pm.Data(name, array) for name, array in named.items()}
+            mean, K, variance = self.moments(columns, self.priors(columns), data)
             pm.CustomDist(
                 "outcome",
-                self.mean(columns, p, X_data),
-                self.covariance(columns, p, X_data),
+                mean,
+                K,
                 variance,
                 dist=multivariate_normal,
                 signature="(n),(n,n),(n)->(n)" if variance.ndim else "(n),(n,n),()->(n)",
                 logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
-                observed=y_data,
+                observed=self.observed(data),
             )
         return model
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Inverse Cholesky factor M (n, n), weights alpha (n,) and the jitter that was needed."""
-        K, residual = self.covariance(columns, p, data["X"]), data["y"] - self.mean(columns, p, data["X"])
-        M, alpha, jitter = conditional_factors(K, residual, self.noise_variance(columns, p, data["X"]))
+        """Inverse Cholesky factor M (N, N), weights alpha (N,) and the jitter that was needed."""
+        mean, K, variance = self.moments(columns, p, data)
+        M, alpha, jitter = conditional_factors(K, self.observed(data) - mean, variance)
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
     def predict(
@@ -271,7 +300,8 @@ class GaussianProcessSurrogate(Surrogate):
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
-        return data["y"] - (self.noise_variance(columns, p, data["X"]) + state["jitter"]) * state["alpha"]
+        alpha = state["alpha"][state["alpha"].shape[0] - data["y"].shape[0] :]
+        return data["y"] - (self.noise_variance(columns, p, data["X"]) + state["jitter"]) * alpha
 
 
 def multivariate_normal(mean: Any, K: Any, variance: Any, size: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,12 +115,27 @@ class Columns:
 
     def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
         """X (n, D) in the coordinates (n, E) of `along`, each column's divided by its lengthscale (D,)."""
+        return self._by_column(X, lengthscale, lambda j: self.along(X, j))
+
+    def scaled_slopes(self, X: Tensor, directions: Tensor, lengthscale: Tensor) -> Tensor:
+        """Derivatives (n, E) of `scaled` at X (n, D), each along a direction (D,) of its own; none along choices."""
+
+        def along(j: int) -> Tensor:
+            if j not in self.conditional or j in dict(self.choices):
+                return pt.zeros_like(self.along(X, j))
+            x = X[:, [j]]
+            return directions[:, [j]] * self.active(x) * pt.concatenate([pt.cos(x), -pt.sin(x)], axis=1)
+
+        return self._by_column(directions, lengthscale, along)
+
+    def _by_column(self, plain: Tensor, lengthscale: Tensor, along: Callable[[int], Tensor]) -> Tensor:
+        """Columns over their lengthscales (D,): plain ones as in (n, D), then what ``along`` makes of the others."""
         special = sorted({j for j, _ in self.choices} | set(self.conditional))
         if not special:
-            return X / lengthscale
-        plain = [j for j in range(self.dimension) if j not in special]
-        blocks = [X[:, plain] / lengthscale[plain]] if plain else []
-        return pt.concatenate([*blocks, *(self.along(X, j) / lengthscale[j] for j in special)], axis=1)
+            return plain / lengthscale
+        rest = [j for j in range(self.dimension) if j not in special]
+        blocks = [plain[:, rest] / lengthscale[rest]] if rest else []
+        return pt.concatenate([*blocks, *(along(j) / lengthscale[j] for j in special)], axis=1)
 
 
 def _is_line(scale: Scale) -> bool:

@@ -15,7 +15,7 @@ from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData, multivari
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.kernels import stationary
-from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
+from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.priors import given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 from bayeshpo.trial import History
@@ -125,14 +125,14 @@ class MultiTaskGaussianProcess(GaussianProcess):
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             data = {name: pm.Data(name, a) for name, a in {"X": X, "y": y, **arrays}.items()}
             p = self.priors(columns)
-            K, residual, variance = self._all_tasks(columns, p, data)
+            mean, K, variance = self.moments(columns, p, data)
             pm.CustomDist(
                 "outcome",
                 self.mean(columns, p, data["X"]),
                 self.covariance(columns, p, data["X"]),
                 self.noise_variance(columns, p, data["X"]),
                 K,
-                residual[: data["earlier_y"].shape[0]],
+                (self.observed(data) - mean)[: data["earlier_y"].shape[0]],
                 variance,
                 dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
                 signature="(n),(n,n),(),(m,m),(e),(m)->(n)",
@@ -143,11 +143,6 @@ class MultiTaskGaussianProcess(GaussianProcess):
             )
         return model
 
-    def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Inverse Cholesky factor M, weights alpha and the jitter that was needed, for the trials of all tasks."""
-        M, alpha, jitter = conditional_factors(*self._all_tasks(columns, p, data))
-        return {"M": M, "alpha": alpha, "jitter": jitter}
-
     def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
         """Prior covariance of f at Z (m, D) with the functions of all tasks at their trials, the earlier ones first."""
         loading = self._of_trials(self._loadings(p), data)
@@ -155,17 +150,15 @@ class MultiTaskGaussianProcess(GaussianProcess):
         one = pt.as_tensor(1.0)
         return p["amplitude"] * loading * stationary(self.kernel, one, *(self.inputs(columns, p, A) for A in (Z, X)))
 
-    def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
-        """y less what alpha leaves to the noise, at this study's trials."""
-        own = state["alpha"][data["earlier_y"].shape[0] :]
-        return data["y"] - (self.noise_variance(columns, p, data["X"]) + state["jitter"]) * own
+    def observed(self, data: Mapping[str, Any]) -> Any:
+        """Losses of all trials (m,), the earlier ones first."""
+        return pt.concatenate([data["earlier_y"], data["y"]])
 
-    def _all_tasks(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-        """Covariance of f (m, m), residuals (m,) and variances of the noise (m,) of all trials, the earlier ones first.
+    def moments(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """Mean (m,) and covariance of f (m, m) and variances of the noise (m,) of all trials, the earlier ones first.
 
         The covariance is k times loading loading' for all pairs, and amplitude_t^2 (1 - rho_t^2) more within a task.
         """
-        y = pt.concatenate([data["earlier_y"], data["y"]])
         K = stationary(
             self.kernel, pt.as_tensor(1.0), self.inputs(columns, p, pt.concatenate([data["earlier_X"], data["X"]]))
         )
@@ -176,7 +169,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
             belongs = pt.concatenate([data["earlier_task"], pt.zeros((data["y"].shape[0], len(self.earlier)))])
             shared = shared + (belongs * own) @ belongs.T
         mean, noise = (self._of_trials(self._of_tasks(p, name), data) for name in ("mean", "noise"))
-        return K * shared, y - mean, pt.sqr(noise) + NUGGET
+        return mean, K * shared, pt.sqr(noise) + NUGGET
 
     def _loadings(self, p: Parameters) -> Any:
         """How much of g there is in this study's function and in each earlier task's (1 + T,)."""

@@ -50,7 +50,8 @@ class SparseGaussianProcess(Surrogate):
     def __post_init__(self) -> None:
         if self.inducing < 1:
             raise ValueError(f"expected inducing >= 1, got {self.inducing}")
-        if type(self.exact).condition is not GaussianProcessSurrogate.condition:
+        inherited = ("observed", "condition")
+        if any(getattr(type(self.exact), name) is not getattr(GaussianProcessSurrogate, name) for name in inherited):
             raise SpecificationError(
                 "surrogate 'sparse': expected an exact model that inherits its conditional from "
                 f"GaussianProcessSurrogate, got '{self.exact.name}', which has its own; use it without 'sparse'"
