@@ -18,6 +18,8 @@ class Entry:
     summary: str
     # Whether it cannot work on every space, so that it must be asked before anything runs.
     restricted: bool = False
+    # Whether a surrogate uses gradients, so that trials should bring them.
+    uses_gradients: bool = False
 
     def load(self) -> Any:
         """Import the class or function."""
@@ -72,6 +74,11 @@ SURROGATES = {
         "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"
     ),
     "multi_task": Entry("bayeshpo.surrogates.multi_task:MultiTaskGaussianProcess", "gp that earlier studies inform"),
+    "derivative": Entry(
+        "bayeshpo.surrogates.derivative:DerivativeGaussianProcess",
+        "gp that is told gradients, where the problem gives them",
+        uses_gradients=True,
+    ),
     "horseshoe": Entry(
         "bayeshpo.surrogates.horseshoe:HorseshoeRegression", "quadratic regression of which few terms matter"
     ),

@@ -75,6 +75,8 @@ class BayesianSearcher(Searcher):
         for kind, part in self._parts.items():
             if isinstance(part, str):
                 check_name(_registered(kind), part)
+        surrogates = [part for kind, part in self._parts.items() if _registered(kind) == "surrogate"]
+        self._needs_gradient = any((SURROGATES[s] if isinstance(s, str) else s).uses_gradients for s in surrogates)
         self.n_initial, self.audit_every = n_initial, audit_every
         self.maximizer = maximizer or Maximizer()
         self._made: dict[str, Any] = {}
@@ -98,7 +100,7 @@ class BayesianSearcher(Searcher):
         suggestions: list[Suggestion] = []
         with one_blas_thread():
             for _ in range(n):
-                suggestions.append(self._next(history, rng))
+                suggestions.append(replace(self._next(history, rng), needs_gradient=self._needs_gradient))
                 history = replace(history, pending=(*history.pending, suggestions[-1]))
         return suggestions
 
@@ -159,6 +161,7 @@ class BayesianSearcher(Searcher):
                 "acquisition_mcse": maximum.error,
             }
             | more
+            | posterior.density.surrogate.remarks(posterior.data)
             | self._audit(posterior, index, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,9 +16,12 @@ def history_of(
     configurations: Iterable[Configuration],
     values: Sequence[float | None],
     direction: Direction = "minimize",
+    gradients: Iterable[Mapping[str, float] | None] | None = None,
 ) -> History:
-    """A history of trials with these values; None is a failed trial."""
+    """A history of trials with these values, None for a failed trial, and the gradients that they brought, if any."""
     outcomes = [Outcome.raised(ValueError("no")) if v is None else Outcome.of(v) for v in values]
+    if gradients is not None:
+        outcomes = [replace(o, gradient=g) for o, g in zip(outcomes, gradients, strict=True)]
     suggestions = [Suggestion(c, i, "initial") for i, c in enumerate(configurations)]
     trials = tuple(Trial(s, o) for s, o in zip(suggestions, outcomes, strict=True))
     return History(space, direction, trials)
