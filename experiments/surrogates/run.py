@@ -27,19 +27,24 @@ from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.parallel import one_blas_thread
+from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.registry import create
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.multi_task import MultiTaskGaussianProcess
 from bayeshpo.testing.trials import history_of
+from bayeshpo.trial import History, Outcome
 
 _HELD_OUT, _EARLIER = 200, 30
 
 
 @dataclass(frozen=True)
 class Case:
-    """A surrogate, and a function that it is for: of X (n, D), with noise of this standard deviation at X."""
+    """A surrogate, and a function that it is for: of X (n, D), with noise of this standard deviation at X.
+
+    Trials bring the function's gradient (n, D) where there is one here; ``gp`` makes nothing of it.
+    """
 
     surrogate: str
     about: str
@@ -47,6 +52,7 @@ class Case:
     trials: int
     function: Callable[[np.ndarray], np.ndarray]
     noise: Callable[[np.ndarray], Any] = lambda X: 0.05
+    gradient: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -56,6 +62,13 @@ class Case:
     def observed(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Noisy losses (n,) at X (n, D)."""
         return self.function(X) + self.noise(X) * rng.standard_normal(len(X))
+
+    def trials_at(self, X: np.ndarray, rng: np.random.Generator) -> History:
+        """A history of trials at X (n, D)."""
+        gradients = None
+        if self.gradient is not None:
+            gradients = [dict(zip(self.space.names, map(float, g), strict=True)) for g in self.gradient(X)]
+        return history_of(self.space, self.space.decode(X), self.observed(X, rng).tolist(), gradients=gradients)
 
 
 def learning_rate(X: np.ndarray) -> np.ndarray:
@@ -95,6 +108,32 @@ def valley(X: np.ndarray) -> np.ndarray:
     return np.sin(5.0 * X[:, 0]) + 3.0 * (X[:, 1] - 0.5 - 0.3 * np.cos(3.0 * X[:, 0])) ** 2
 
 
+def hills(X: np.ndarray) -> np.ndarray:
+    """Smooth, with every number in an interaction."""
+    return np.sin(4.0 * X[:, 0] + 2.0 * X[:, 1]) + np.cos(4.0 * X[:, 2] - X[:, 0]) + X[:, 3] * X[:, 1]
+
+
+def slopes_of_hills(X: np.ndarray) -> np.ndarray:
+    """The gradient of the hills."""
+    first, second = np.cos(4.0 * X[:, 0] + 2.0 * X[:, 1]), np.sin(4.0 * X[:, 2] - X[:, 0])
+    return np.column_stack([4.0 * first + second, 2.0 * first + X[:, 3], -4.0 * second, X[:, 1]])
+
+
+def penalised(X: np.ndarray) -> np.ndarray:
+    """Validation loss of logistic regression with a penalty for each of three groups of features."""
+    return np.array([o.value for o in _penalised(X)])
+
+
+def hypergradient(X: np.ndarray) -> np.ndarray:
+    """Its derivatives by the penalties, by implicit differentiation."""
+    return np.array([list((o.gradient or {}).values()) for o in _penalised(X)])
+
+
+def _penalised(X: np.ndarray) -> list[Outcome]:
+    problem, rng = LogisticBreastCancer(), np.random.default_rng(0)
+    return [problem.evaluate_with_gradient(c, rng=rng) for c in problem.space.decode(X)]
+
+
 CASES = {
     "skewed": Case("warped", "a parabola of a logarithm", 2, 25, learning_rate),
     "noise at one end": Case(
@@ -106,6 +145,16 @@ CASES = {
     "few effects": Case("horseshoe", "effects of 5 of 20 numbers, noise 0.3", 20, 30, few_effects, lambda X: 0.3),
     "cliff": Case("bayesian_neural_network", "a cliff across 2 numbers", 2, 40, cliff),
     "cliff in 3": Case("bayesian_neural_network", "a cliff across 3 numbers", 3, 40, cliff),
+    "penalties": Case(
+        "derivative",
+        "penalties of 3 groups of features, with the hypergradient",
+        3,
+        12,
+        penalised,
+        lambda X: 0.0,
+        hypergradient,
+    ),
+    "hills": Case("derivative", "4 numbers that interact, with the gradient", 4, 15, hills, gradient=slopes_of_hills),
     "seen before": Case("multi_task", "30 trials of a function a little apart", 2, 6, valley),
 }
 
@@ -135,7 +184,7 @@ def main() -> None:
 def _fitted(case: Case, which: str, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     X, Z = case.space.sample(case.trials, rng), case.space.sample(_HELD_OUT, rng)
-    data = TrainingData.of(history_of(case.space, case.space.decode(X), case.observed(X, rng).tolist()))
+    data = TrainingData.of(case.trials_at(X, rng))
     surrogate = _surrogate(case, which, rng)
     density = log_density(surrogate, Columns.of(case.space))
     posterior = Sequential().fit(density, surrogate.prepared(density.columns, data), rng=rng)
