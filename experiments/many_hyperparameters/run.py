@@ -15,8 +15,9 @@ from time import perf_counter
 
 import numpy as np
 
-from bayeshpo.inference import sequential
+from bayeshpo.inference import step
 from bayeshpo.inference.density import log_density
+from bayeshpo.inference.sequential import Sequential
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Hartmann6
 from bayeshpo.space import as_space
@@ -55,7 +56,7 @@ def _measured(dimension: int, last: int) -> dict[str, list[tuple[float, str]]]:
     X = space.sample(last, np.random.default_rng(0))
     losses = [function.function(x[:6]) for x in X]
     density, found = log_density(GaussianProcess(), Columns.of(space)), {way: [] for way in WAYS}
-    posteriors, engine = dict.fromkeys(WAYS), sequential.Sequential()
+    posteriors, engine = dict.fromkeys(WAYS), Sequential()
     # Compiled for both ways, so that no fit has to.
     density.prepare_gradient()
     engine.prepare(density)
@@ -64,7 +65,7 @@ def _measured(dimension: int, last: int) -> dict[str, list[tuple[float, str]]]:
     for n in range(FIRST, last + 1):
         data = TrainingData.of(history_of(space, space.decode(X[:n]), losses[:n]))
         for way, many in WAYS.items():
-            sequential._MANY_HYPERPARAMETERS = many
+            step._MANY_HYPERPARAMETERS = many
             begun = perf_counter()
             posterior = engine.fit(density, data, rng=np.random.default_rng(n), previous=posteriors[way])
             found[way].append((perf_counter() - begun, posterior.report.status))
