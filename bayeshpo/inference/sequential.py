@@ -21,7 +21,7 @@ from bayeshpo.inference.importance import effective_draws, pareto_smoothed
 from bayeshpo.inference.moves import OFFERS, Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, with_convergence
-from bayeshpo.inference.step import Step, goes_along_gradient
+from bayeshpo.inference.step import Step, goes_along_gradient, goes_on
 from bayeshpo.surrogates.base import TrainingData
 
 # Sweeps at the end of a move at least.
@@ -118,24 +118,27 @@ class Sequential(Engine):
     def _begun(
         self, density: LogDensity, data: TrainingData, previous: Posterior | None, rng: np.random.Generator
     ) -> Step:
+        many = len(data.y) >= self.many
+        if many and not goes_on(previous, density):
+            near = self._near_mode(density, data, 0.0, rng)
+            if near is not None:
+                return near
         step = Step.begin(density, data, previous, self.islands, self.draws, rng)
-        if len(data.y) < self.many or not (step.old is None or step.is_far):
-            return step
-        return self._near_mode(step, rng) or step
-
-    def _near_mode(self, step: Step, rng: np.random.Generator) -> Step | None:
-        """The step begun by draws of a Gaussian at the mode of its end, which owe nothing to the population."""
-        known = 0.0
-        if step.old is not None:
+        if many and step.old is not None and step.is_far:
             before = draws_near_mode(step.former, step.old, self.islands * self.draws, rng)
-            if before is None:
-                return None
-            _, known = before
-        after = draws_near_mode(step.density, step.data, self.islands * self.draws, rng)
-        if after is None:
+            if before is not None:
+                return self._near_mode(density, data, before[1], rng) or step
+        return step
+
+    def _near_mode(
+        self, density: LogDensity, data: TrainingData, known: float, rng: np.random.Generator
+    ) -> Step | None:
+        """Begun by draws of a Gaussian at the mode; ``known`` is the log evidence of data that are no news."""
+        near = draws_near_mode(density, data, self.islands * self.draws, rng)
+        if near is None:
             return None
-        Q, evidence = after
-        return Step.of_draws(step.density, step.data, Q.reshape(self.islands, self.draws, -1), evidence - known)
+        Q, evidence = near
+        return Step.of_draws(density, data, Q.reshape(self.islands, self.draws, -1), evidence - known)
 
     def _reweighted(self, step: Step, report: InferenceReport) -> Posterior | None:
         """The weighted population, unless its weights or its checks say that it must move."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -30,6 +31,11 @@ _MANY_HYPERPARAMETERS = 12
 def goes_along_gradient(density: LogDensity) -> bool:
     """Whether moves go along the density's gradient."""
     return density.dimension > _MANY_HYPERPARAMETERS
+
+
+def goes_on(previous: Posterior | None, density: LogDensity) -> TypeGuard[Posterior]:
+    """Whether there is a posterior to go on from: one of the same hyperparameters that did not fail."""
+    return previous is not None and previous.report.status != "failed" and previous.density.blocks == density.blocks
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,14 @@ class Step:
         rng: np.random.Generator,
     ) -> Step:  # fmt: skip
         """From a posterior's draws, or from the prior where there is none to go on from."""
-        if previous is None or previous.report.status == "failed" or previous.density.blocks != density.blocks:
-            Q, weights, former, old = density.prior_draws(islands * draws, rng), None, density, None
-        else:
+        if goes_on(previous, density):
             Q, weights, former, old = previous.draws, previous.log_weights, previous.density, previous.data
+        else:
+            Q, weights, former, old = density.prior_draws(islands * draws, rng), None, density, None
         Q = Q.reshape(islands, draws, -1)
         weights = np.full((islands, draws), -np.log(islands * draws)) if weights is None else weights
         step = cls(density, data, former, old, Q, weights, np.empty(0), np.empty(0))
-        known = None if old is None or previous is None else previous.sample_stats.get("lp")
+        known = previous.sample_stats.get("lp") if goes_on(previous, density) else None
         return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
 
     @property
