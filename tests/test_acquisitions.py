@@ -195,7 +195,7 @@ def test_what_is_believed_is_known_but_no_incumbent(compiled, posterior):
     p = compiled.predictive
     plain = compiled.state(Q, evidence(posterior))
     pending = np.array([[0.21, 0.79], [0.6, 0.9]])
-    known = Evidence.of(p, posterior, pending, 256, np.random.default_rng(0))
+    known = Evidence.of(p, posterior, pending, 256, Feasibility())
     np.testing.assert_array_equal(known.believed_X, pending)
     np.testing.assert_allclose(known.believed_y, p.at(posterior, pending, 256)[0].mean(axis=0))
     state = compiled.state(Q, known)

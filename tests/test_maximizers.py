@@ -17,6 +17,7 @@ from ConfigSpace import (
 from surrogate_cases import PLANE, density_on, wavy
 
 from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
+from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.inference.predictive import predictive
@@ -123,7 +124,7 @@ class OnDraws:
         density = density_on(PLANE)
         self.posterior = Sequential().fit(density, wavy(n), rng=np.random.default_rng(0))
         self.compiled = compiled_acquisition(LogExpectedImprovement(), predictive(density))
-        known = Evidence.of(predictive(density), self.posterior, np.empty((0, 2)), 32, np.random.default_rng(0))
+        known = Evidence.of(predictive(density), self.posterior, np.empty((0, 2)), 32, Feasibility())
         self.state = self.compiled.state(self.posterior.thinned(32), known)
 
     def rough(self, Z):

@@ -72,13 +72,13 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int, rng: np.random.Generator
+        cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int, feasibility: Feasibility
     ) -> Evidence:
         """The trials of a posterior; failed and pending points (p, D) are believed to come out at their mean."""
         data = posterior.data
         points = np.concatenate([data.failed, pending])
         values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
-        return cls(data, points, values, Feasibility.of(data, posterior.density.columns, rng))
+        return cls(data, points, values, feasibility)
 
 
 class CompiledAcquisition:

@@ -24,6 +24,7 @@ from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+    from bayeshpo.acquisitions.feasibility import Feasibility
     from bayeshpo.inference.posterior import Posterior
 
 # Entry of a suggestion's info: how many trials the fit behind it had seen.
@@ -84,6 +85,7 @@ class BayesianSearcher(Searcher):
         self._background: Background | None = None
         # The newest posteriors by number of trials, with those trials.
         self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
+        self._feasible: tuple[Posterior, Feasibility] | None = None
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
         """Refuse a space that a surrogate cannot work on; only those that refuse any are asked."""
@@ -235,8 +237,17 @@ class BayesianSearcher(Searcher):
     def _evidence(self, posterior: Posterior, history: History, rng: Streams) -> Evidence:
         from bayeshpo.acquisitions.base import Evidence
 
-        pending, stream = _pending_points(history), rng.generator("feasibility", len(history))
-        return Evidence.of(self._predictive(posterior), posterior, pending, CHOICE_DRAWS, stream)
+        feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
+        pending = _pending_points(history)
+        return Evidence.of(self._predictive(posterior), posterior, pending, CHOICE_DRAWS, feasibility)
+
+    def _feasibility(self, posterior: Posterior, rng: np.random.Generator) -> Feasibility:
+        """Which configurations finish, fitted once for the trials of a posterior however many proposals it makes."""
+        from bayeshpo.acquisitions.feasibility import Feasibility
+
+        if self._feasible is None or self._feasible[0] is not posterior:
+            self._feasible = posterior, Feasibility.of(posterior.data, posterior.density.columns, rng)
+        return self._feasible[1]
 
     def _compiled(self, posterior: Posterior) -> CompiledAcquisition:
         from bayeshpo.acquisitions.base import compiled_acquisition
