@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates.compiled_op import CompiledOp
+from bayeshpo.surrogates.compiled_op import CompiledOp, LogDensityOp
 from bayeshpo.surrogates.linear_algebra import stable_cholesky, triangular_inverse
 from bayeshpo.surrogates.symbolic import numba_njit, pt
 
@@ -132,23 +132,6 @@ def _conditional_factors(K, m, z):
     return M, a
 
 
-class BernoulliLogDensity(CompiledOp):
-    """(K (n, n), m (n,), z (n,)) -> log q(z), z = 1 for a success and -1 for a failure."""
-
-    gufunc_signature = "(n,n),(n),(n)->()"
-    implementation = staticmethod(_log_density)
-
-    def make_node(self, *inputs: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(x) for x in inputs], [pt.dscalar()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[()]]:
-        return [()]
-
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (g,) = output_gradients
-        return [*(g * d for d in BernoulliLogDensityGradient()(*inputs)), pt.zeros_like(inputs[2])]
-
-
 class BernoulliLogDensityGradient(CompiledOp):
     """(K (n, n), m (n,), z (n,)) -> derivatives of log q by K and by m."""
 
@@ -160,6 +143,14 @@ class BernoulliLogDensityGradient(CompiledOp):
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return list(shapes[:2])
+
+
+class BernoulliLogDensity(LogDensityOp):
+    """(K (n, n), m (n,), z (n,)) -> log q(z), z = 1 for a success and -1 for a failure."""
+
+    gufunc_signature = "(n,n),(n),(n)->()"
+    implementation = staticmethod(_log_density)
+    gradient = BernoulliLogDensityGradient
 
 
 class BernoulliFactors(CompiledOp):

@@ -14,7 +14,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates.symbolic import Op, numba_njit, register_compiled
+from bayeshpo.surrogates.symbolic import Op, numba_njit, pt, register_compiled
 
 
 class CompiledOp(Op):
@@ -32,6 +32,23 @@ class CompiledOp(Op):
         results = results if isinstance(results, tuple) else (results,)
         for storage, result in zip(output_storage, results, strict=True):
             storage[0] = np.asarray(result)
+
+
+class LogDensityOp(CompiledOp):
+    """Arrays to a log density; ``gradient`` is the Op of its derivatives by the first of them, the rest have none."""
+
+    gradient: type[CompiledOp]
+
+    def make_node(self, *inputs: Any) -> Apply:
+        return Apply(self, [pt.as_tensor(x) for x in inputs], [pt.dscalar()])
+
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[()]]:
+        return [()]
+
+    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
+        (g,) = output_gradients
+        slopes: Any = self.gradient()(*inputs, return_list=True)
+        return [*(g * d for d in slopes), *(pt.zeros_like(x) for x in inputs[len(slopes) :])]
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates.compiled_op import CompiledOp
+from bayeshpo.surrogates.compiled_op import CompiledOp, LogDensityOp
 from bayeshpo.surrogates.linear_algebra import stable_cholesky, triangular_inverse
 from bayeshpo.surrogates.low_rank import low_rank_gradient, low_rank_inverse, low_rank_value
 from bayeshpo.surrogates.symbolic import numba_njit, pt
@@ -66,23 +66,6 @@ def _conditional(Kuu, Kuf, r, variance):
     return np.ascontiguousarray(C.T) @ inverse_factor, alpha, np.asarray(jitter)
 
 
-class InducingBound(CompiledOp):
-    """(K_uu (M, M), K_uf (M, n), sum of k_ff, r (n,), s^2) -> the bound; -inf where K_uu cannot be factorised."""
-
-    gufunc_signature = "(m,m),(m,n),(),(n),()->()"
-    implementation = staticmethod(_bound)
-
-    def make_node(self, *inputs: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(x) for x in inputs], [pt.dscalar()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[()]]:
-        return [()]
-
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (g,) = output_gradients
-        return [g * d for d in InducingBoundGradient()(*inputs)]
-
-
 class InducingBoundGradient(CompiledOp):
     """(K_uu (M, M), K_uf (M, n), sum of k_ff, r (n,), s^2) -> derivatives of the bound by all of them."""
 
@@ -95,6 +78,14 @@ class InducingBoundGradient(CompiledOp):
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return list(shapes)
+
+
+class InducingBound(LogDensityOp):
+    """(K_uu (M, M), K_uf (M, n), sum of k_ff, r (n,), s^2) -> the bound; -inf where K_uu cannot be factorised."""
+
+    gufunc_signature = "(m,m),(m,n),(),(n),()->()"
+    implementation = staticmethod(_bound)
+    gradient = InducingBoundGradient
 
 
 class InducingConditional(CompiledOp):

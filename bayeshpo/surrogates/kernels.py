@@ -14,17 +14,15 @@ would go over the whole matrix again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Apply
 
 from bayeshpo.errors import SpecificationError, unknown_name
-from bayeshpo.surrogates.compiled_op import CompiledOp
 from bayeshpo.surrogates.fast_exp import exp_negative
-from bayeshpo.surrogates.symbolic import numba_njit, pt
+from bayeshpo.surrogates.kernel_op import CovarianceGradientOp, CovarianceOp, Loops
+from bayeshpo.surrogates.symbolic import numba_njit
 
 
 # For each kernel its value and its slope: from a row of squared distances q[:count] to k or k' in out[:count], with
@@ -104,17 +102,7 @@ def _squared_distances(a, BT, count, out):
             out[j] += t * t
 
 
-@dataclass(frozen=True)
-class _Loops:
-    """A kernel's loops over pairs of points, compiled where they are used."""
-
-    gram: Callable[..., Any]
-    gram_gradient: Callable[..., Any]
-    cross: Callable[..., Any]
-    cross_gradient: Callable[..., Any]
-
-
-def _loops(value: Any, slope: Any) -> _Loops:
+def _loops(value: Any, slope: Any) -> Loops:
     def gram(A, variance):
         n, v = A.shape[0], variance.item()
         AT = np.ascontiguousarray(A.T)
@@ -177,10 +165,10 @@ def _loops(value: Any, slope: Any) -> _Loops:
                     GB[j, c] -= t
         return GA, GB
 
-    return _Loops(gram, gram_gradient, cross, cross_gradient)
+    return Loops(gram, gram_gradient, cross, cross_gradient)
 
 
-_LOOPS: dict[str, _Loops] = {
+_LOOPS: dict[str, Loops] = {
     "rbf": _loops(_rbf, _rbf_slope),
     "matern12": _loops(_matern12, _matern12_slope),
     "matern32": _loops(_matern32, _matern32_slope),
@@ -201,79 +189,39 @@ def check(kernel: str) -> None:
         raise SpecificationError(unknown_name("kernel", kernel, KERNELS))
 
 
-class _KernelOp(CompiledOp):
-    """A loop over pairs of points of the kernel of this name."""
+class GramGradient(CovarianceGradientOp):
+    """(A (n, d), v, W (n, n)) -> derivative (n, d) of sum(W * v k(A, A)) by A."""
 
-    __props__ = ("kernel",)
-    loop: str
-
-    def __init__(self, kernel: str) -> None:
-        self.kernel = kernel
-
-    @property
-    def implementation(self) -> Callable[..., Any]:
-        return getattr(_LOOPS[self.kernel], self.loop)
+    gufunc_signature = "(n,d),(),(n,n)->(n,d)"
+    loops, loop = _LOOPS, "gram_gradient"
 
 
-class Gram(_KernelOp):
+class Gram(CovarianceOp):
     """(A (n, d), v) -> v k(A, A) (n, n); half the exponentials of the general case."""
 
     gufunc_signature = "(n,d),()->(n,n)"
-    loop = "gram"
-
-    def make_node(self, A: Any, variance: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(A), pt.as_tensor(variance)], [pt.dmatrix()])
+    loops, loop, gradient = _LOOPS, "gram", GramGradient
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         n = shapes[0][0]
         return [(n, n)]
 
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (A, variance), (K,), (W,) = inputs, outputs, output_gradients
-        return [GramGradient(self.kernel)(A, variance, W), pt.sum(W * K) / variance]
 
-
-class GramGradient(_KernelOp):
-    """(A (n, d), v, W (n, n)) -> derivative (n, d) of sum(W * v k(A, A)) by A."""
-
-    gufunc_signature = "(n,d),(),(n,n)->(n,d)"
-    loop = "gram_gradient"
-
-    def make_node(self, A: Any, variance: Any, W: Any) -> Apply:
-        return Apply(self, [A, variance, W], [pt.dmatrix()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [shapes[0]]
-
-
-class Cross(_KernelOp):
-    """(A (m, d), B (n, d), v) -> v k(A, B) (m, n)."""
-
-    gufunc_signature = "(m,d),(n,d),()->(m,n)"
-    loop = "cross"
-
-    def make_node(self, A: Any, B: Any, variance: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(A), pt.as_tensor(B), pt.as_tensor(variance)], [pt.dmatrix()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [(shapes[0][0], shapes[1][0])]
-
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (A, B, variance), (K,), (W,) = inputs, outputs, output_gradients
-        return [*CrossGradient(self.kernel)(A, B, variance, W), pt.sum(W * K) / variance]
-
-
-class CrossGradient(_KernelOp):
+class CrossGradient(CovarianceGradientOp):
     """(A (m, d), B (n, d), v, W (m, n)) -> derivatives of sum(W * v k(A, B)) by A and by B."""
 
     gufunc_signature = "(m,d),(n,d),(),(m,n)->(m,d),(n,d)"
-    loop = "cross_gradient"
+    loops, loop = _LOOPS, "cross_gradient"
 
-    def make_node(self, A: Any, B: Any, variance: Any, W: Any) -> Apply:
-        return Apply(self, [A, B, variance, W], [pt.dmatrix(), pt.dmatrix()])
+
+class Cross(CovarianceOp):
+    """(A (m, d), B (n, d), v) -> v k(A, B) (m, n)."""
+
+    gufunc_signature = "(m,d),(n,d),()->(m,n)"
+    loops, loop, gradient = _LOOPS, "cross", CrossGradient
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [shapes[0], shapes[1]]
+        return [(shapes[0][0], shapes[1][0])]
 
 
 def stationary(kernel: str, variance: Any, A: Any, B: Any | None = None) -> Any:

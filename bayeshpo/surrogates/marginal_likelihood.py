@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates.compiled_op import CompiledOp
+from bayeshpo.surrogates.compiled_op import CompiledOp, LogDensityOp
 from bayeshpo.surrogates.linear_algebra import (
     forward_substitution,
     gram_of_rows,
@@ -53,23 +53,6 @@ def _conditional_factors(K, r, variance):
     return M, alpha, np.asarray(jitter)
 
 
-class GaussianLogDensity(CompiledOp):
-    """(K (n, n), r (n,), s^2) -> log N(r | 0, K + s^2 I); -inf where that cannot be factorised."""
-
-    gufunc_signature = "(n,n),(n),()->()"
-    implementation = staticmethod(_log_density)
-
-    def make_node(self, K: Any, r: Any, variance: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(K), pt.as_tensor(r), pt.as_tensor(variance)], [pt.dscalar()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[()]]:
-        return [()]
-
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (g,) = output_gradients
-        return [g * d for d in GaussianLogDensityGradient()(*inputs)]
-
-
 class GaussianLogDensityGradient(CompiledOp):
     """(K (n, n), r (n,), s^2) -> derivatives of the log density by all of them."""
 
@@ -81,6 +64,14 @@ class GaussianLogDensityGradient(CompiledOp):
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         return list(shapes)
+
+
+class GaussianLogDensity(LogDensityOp):
+    """(K (n, n), r (n,), s^2) -> log N(r | 0, K + s^2 I); -inf where that cannot be factorised."""
+
+    gufunc_signature = "(n,n),(n),()->()"
+    implementation = staticmethod(_log_density)
+    gradient = GaussianLogDensityGradient
 
 
 class ConditionalFactors(CompiledOp):

@@ -17,16 +17,14 @@ Matern-1/2 has no slopes. Where k'' or k''' is infinite at a = b, what it is mul
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Apply
 
-from bayeshpo.surrogates.compiled_op import CompiledOp
 from bayeshpo.surrogates.fast_exp import exp_negative
-from bayeshpo.surrogates.symbolic import numba_njit, pt
+from bayeshpo.surrogates.kernel_op import CovarianceGradientOp, CovarianceOp, Loops
+from bayeshpo.surrogates.symbolic import numba_njit
 
 
 # For each kernel its first three derivatives: from a row of squared distances q[:count] to k[0] = k', k[1] = k'' and
@@ -82,17 +80,7 @@ def _buffers(n):
     return np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty((3, n)), np.empty(n, np.int64)
 
 
-@dataclass(frozen=True)
-class _Loops:
-    """A kernel's loops over pairs of points, compiled where they are used."""
-
-    gram: Callable[..., Any]
-    gram_gradient: Callable[..., Any]
-    cross: Callable[..., Any]
-    cross_gradient: Callable[..., Any]
-
-
-def _loops(derivatives: Any) -> _Loops:
+def _loops(derivatives: Any) -> Loops:
     def gram(A, U, variance):
         n, v = A.shape[0], variance.item()
         AT, UT = np.ascontiguousarray(A.T), np.ascontiguousarray(U.T)
@@ -162,7 +150,7 @@ def _loops(derivatives: Any) -> _Loops:
                     GU[i, c] += w * k[0, j] * t
         return GA, GU, GB
 
-    return _Loops(gram, gram_gradient, cross, cross_gradient)
+    return Loops(gram, gram_gradient, cross, cross_gradient)
 
 
 _LOOPS = {"rbf": _loops(_rbf), "matern32": _loops(_matern32), "matern52": _loops(_matern52)}
@@ -170,79 +158,39 @@ _LOOPS = {"rbf": _loops(_rbf), "matern32": _loops(_matern32), "matern52": _loops
 KERNELS = tuple(_LOOPS)
 
 
-class _SlopeOp(CompiledOp):
-    """A loop over pairs of points of the kernel of this name."""
+class SlopeGramGradient(CovarianceGradientOp):
+    """(A (n, d), U (n, d), v, W (n, n)) -> derivatives of the sum of W times the covariance by A and by U."""
 
-    __props__ = ("kernel",)
-    loop: str
-
-    def __init__(self, kernel: str) -> None:
-        self.kernel = kernel
-
-    @property
-    def implementation(self) -> Callable[..., Any]:
-        return getattr(_LOOPS[self.kernel], self.loop)
+    gufunc_signature = "(n,d),(n,d),(),(n,n)->(n,d),(n,d)"
+    loops, loop = _LOOPS, "gram_gradient"
 
 
-class SlopeGram(_SlopeOp):
+class SlopeGram(CovarianceOp):
     """(A (n, d), U (n, d), v) -> covariance (n, n) of the slopes along U at A."""
 
     gufunc_signature = "(n,d),(n,d),()->(n,n)"
-    loop = "gram"
-
-    def make_node(self, A: Any, U: Any, variance: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(A), pt.as_tensor(U), pt.as_tensor(variance)], [pt.dmatrix()])
+    loops, loop, gradient = _LOOPS, "gram", SlopeGramGradient
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
         n = shapes[0][0]
         return [(n, n)]
 
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (A, U, variance), (K,), (W,) = inputs, outputs, output_gradients
-        return [*SlopeGramGradient(self.kernel)(A, U, variance, W), pt.sum(W * K) / variance]
 
-
-class SlopeGramGradient(_SlopeOp):
-    """(A (n, d), U (n, d), v, W (n, n)) -> derivatives of the sum of W times the covariance by A and by U."""
-
-    gufunc_signature = "(n,d),(n,d),(),(n,n)->(n,d),(n,d)"
-    loop = "gram_gradient"
-
-    def make_node(self, A: Any, U: Any, variance: Any, W: Any) -> Apply:
-        return Apply(self, [A, U, variance, W], [pt.dmatrix(), pt.dmatrix()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [shapes[0], shapes[1]]
-
-
-class SlopeCross(_SlopeOp):
-    """(A (m, d), U (m, d), B (n, d), v) -> covariance (m, n) of the slopes along U at A with f at B."""
-
-    gufunc_signature = "(m,d),(m,d),(n,d),()->(m,n)"
-    loop = "cross"
-
-    def make_node(self, A: Any, U: Any, B: Any, variance: Any) -> Apply:
-        return Apply(self, [pt.as_tensor(v) for v in (A, U, B, variance)], [pt.dmatrix()])
-
-    def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [(shapes[0][0], shapes[2][0])]
-
-    def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> list[Any]:
-        (A, U, B, variance), (K,), (W,) = inputs, outputs, output_gradients
-        return [*SlopeCrossGradient(self.kernel)(A, U, B, variance, W), pt.sum(W * K) / variance]
-
-
-class SlopeCrossGradient(_SlopeOp):
+class SlopeCrossGradient(CovarianceGradientOp):
     """(A (m, d), U (m, d), B (n, d), v, W (m, n)) -> derivatives of the sum of W times the covariance by A, U and B."""
 
     gufunc_signature = "(m,d),(m,d),(n,d),(),(m,n)->(m,d),(m,d),(n,d)"
-    loop = "cross_gradient"
+    loops, loop = _LOOPS, "cross_gradient"
 
-    def make_node(self, A: Any, U: Any, B: Any, variance: Any, W: Any) -> Apply:
-        return Apply(self, [A, U, B, variance, W], [pt.dmatrix(), pt.dmatrix(), pt.dmatrix()])
+
+class SlopeCross(CovarianceOp):
+    """(A (m, d), U (m, d), B (n, d), v) -> covariance (m, n) of the slopes along U at A with f at B."""
+
+    gufunc_signature = "(m,d),(m,d),(n,d),()->(m,n)"
+    loops, loop, gradient = _LOOPS, "cross", SlopeCrossGradient
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[Any]:
-        return [shapes[0], shapes[1], shapes[2]]
+        return [(shapes[0][0], shapes[2][0])]
 
 
 def slopes(kernel: str, variance: Any, A: Any, U: Any, B: Any | None = None) -> Any:
