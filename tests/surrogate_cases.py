@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHyperparameter, UniformIntegerHyperparameter
 from scipy import stats
 
@@ -15,6 +16,20 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
 from bayeshpo.surrogates.symbolic import pt
+from bayeshpo.testing import surrogates as promises
+
+# Promises that depend on what a surrogate makes of the trials: for one that is told more than losses.
+OF_THE_TRIALS = [
+    promises.right_gradient,
+    promises.order_of_trials_does_not_matter,
+    promises.unit_of_the_loss_does_not_matter,
+    promises.predictions,
+    promises.right_pullback,
+    promises.fitted_is_predicted,
+    promises.believed_points_are_known,
+    promises.odd_trials_are_survived,
+    pytest.param(promises.fits, marks=pytest.mark.slow),
+]
 
 
 def lognormal_law(prior):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import TREE, matern52, training_data
+from surrogate_cases import OF_THE_TRIALS, TREE, matern52, training_data
 
 from bayeshpo.diagnostics.calibration import DRAWS, JOINT, Calibration
 from bayeshpo.errors import SpecificationError
@@ -122,18 +122,7 @@ def test_tasks_without_a_correlation_say_nothing_and_with_one_of_1_are_this_stud
 
 @pytest.mark.parametrize(
     "promise",
-    [
-        promises.model_of_any_number_of_trials,
-        promises.right_gradient,
-        promises.order_of_trials_does_not_matter,
-        promises.unit_of_the_loss_does_not_matter,
-        promises.predictions,
-        promises.right_pullback,
-        promises.fitted_is_predicted,
-        promises.believed_points_are_known,
-        promises.odd_trials_are_survived,
-        pytest.param(promises.fits, marks=pytest.mark.slow),
-    ],
+    [promises.model_of_any_number_of_trials, *OF_THE_TRIALS],
     ids=lambda promise: promise.__name__,
 )
 def test_promises_are_kept_with_earlier_tasks_too(promise):

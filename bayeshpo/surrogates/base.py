@@ -189,6 +189,10 @@ class Surrogate(ABC):
         """Mean (n,) of one draw's latent f at the training points; overridden where it is cheaper than `predict`."""
         return self.predict(columns, p, state, data, data["X"])[0]
 
+    def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
+        """What this surrogate computes from the trials once a fit, by name; here nothing."""
+        return {}
+
     def prepared(
         self,
         columns: Columns,
@@ -196,7 +200,7 @@ class Surrogate(ABC):
         draws: Mapping[str, np.ndarray] | None = None,
         before: TrainingData | None = None,
     ) -> TrainingData:
-        """The data with the arrays that this surrogate computes from them once a fit; here none.
+        """The data with their `arrays`; overridden where these depend on the posterior before.
 
         Parameters
         ----------
@@ -207,7 +211,7 @@ class Surrogate(ABC):
         before
             The data of that posterior, with their arrays.
         """
-        return data
+        return replace(data, arrays=self.arrays(columns, data))
 
     def remarks(self, data: TrainingData) -> dict[str, Any]:
         """What the row of inference of a fit to these prepared data should say of them (JSON values)."""

@@ -62,6 +62,12 @@ class Columns:
         """Columns of floats and integers, on whatever scale."""
         return tuple(j for j, scale in enumerate(self.scales) if scale is None or _is_line(scale))
 
+    @property
+    def plain(self) -> tuple[int, ...]:
+        """Columns that are the kernel's coordinates as they are: always active, and no three or more choices."""
+        special = {j for j, _ in self.choices} | set(self.conditional)
+        return tuple(j for j in range(self.dimension) if j not in special)
+
     def natural(self, X: Tensor, name: str) -> Tensor:
         """Values (n,) of a number in its own unit, at X (n, D).
 
@@ -128,13 +134,13 @@ class Columns:
 
         return self._by_column(directions, lengthscale, along)
 
-    def _by_column(self, plain: Tensor, lengthscale: Tensor, along: Callable[[int], Tensor]) -> Tensor:
-        """Columns over their lengthscales (D,): plain ones as in (n, D), then what ``along`` makes of the others."""
-        special = sorted({j for j, _ in self.choices} | set(self.conditional))
-        if not special:
-            return plain / lengthscale
-        rest = [j for j in range(self.dimension) if j not in special]
-        blocks = [plain[:, rest] / lengthscale[rest]] if rest else []
+    def _by_column(self, values: Tensor, lengthscale: Tensor, along: Callable[[int], Tensor]) -> Tensor:
+        """Columns over their lengthscales (D,): plain ones of (n, D), then what ``along`` makes of the others."""
+        plain = list(self.plain)
+        if len(plain) == self.dimension:
+            return values / lengthscale
+        blocks = [values[:, plain] / lengthscale[plain]] if plain else []
+        special = (j for j in range(self.dimension) if j not in plain)
         return pt.concatenate([*blocks, *(along(j) / lengthscale[j] for j in special)], axis=1)
 
 

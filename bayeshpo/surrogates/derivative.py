@@ -51,23 +51,16 @@ class DerivativeGaussianProcess(GaussianProcess):
                 f"'{self.kernel}'; use 'gp' with it"
             )
 
-    def prepared(
-        self,
-        columns: Columns,
-        data: TrainingData,
-        draws: Mapping[str, np.ndarray] | None = None,
-        before: TrainingData | None = None,
-    ) -> TrainingData:
-        """The data with "slopes" (k,), and the points "slope_X" (k, D) and directions "slope_along" (k, D) of each."""
+    def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
+        """Of the slopes: "slopes" (k,), their points "slope_X" (k, D) and directions "slope_along" (k, D)."""
         told = np.empty(0, int), np.empty(0, int)
         if data.slopes is not None:
             told = np.nonzero(np.isfinite(data.slopes))
         known = np.empty(0) if data.slopes is None else data.slopes[told]
         arrays = {"slopes": known, "slope_X": data.X[told[0]], "slope_along": np.eye(columns.dimension)[told[1]]}
-        found = replace(data, arrays=arrays)
-        if len(known) and not gradients_agree(self, columns, found):
-            return replace(data, arrays={name: array[:0] for name, array in arrays.items()})
-        return found
+        if len(known) and not gradients_agree(self, columns, replace(data, arrays=arrays)):
+            return {name: array[:0] for name, array in arrays.items()}
+        return arrays
 
     def remarks(self, data: TrainingData) -> dict[str, Any]:
         """How many slopes the fit has seen, and whether the gate was shut before others."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from math import gamma, pi
 from typing import Any
@@ -58,18 +58,12 @@ class HilbertSpaceGaussianProcess(Surrogate):
         if self.functions < 1:
             raise ValueError(f"expected functions >= 1, got {self.functions}")
 
-    def prepared(
-        self,
-        columns: Columns,
-        data: TrainingData,
-        draws: Mapping[str, np.ndarray] | None = None,
-        before: TrainingData | None = None,
-    ) -> TrainingData:
-        """The data with "basis" Phi (n, M), "products" Phi'Phi (M, M), "outcomes" Phi'y (M,) and "sums" Phi'1 (M,)."""
+    def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
+        """Of the functions: "basis" Phi (n, M), "products" Phi'Phi (M, M), "outcomes" Phi'y (M,), "sums" Phi'1 (M,)."""
         self.check(columns)
         basis = self._basis(np, columns, data.X)
         products = {"products": basis.T @ basis, "outcomes": basis.T @ data.y, "sums": basis.sum(axis=0)}
-        return replace(data, arrays={"basis": basis} | products)
+        return {"basis": basis} | products
 
     def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """The data with more points, and the arrays of all of them."""

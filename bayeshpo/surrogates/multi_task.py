@@ -78,24 +78,17 @@ class MultiTaskGaussianProcess(GaussianProcess):
                     f"one of {list(task.columns.names)}; names, ranges and choices must be equal"
                 )
 
-    def prepared(
-        self,
-        columns: Columns,
-        data: TrainingData,
-        draws: Mapping[str, np.ndarray] | None = None,
-        before: TrainingData | None = None,
-    ) -> TrainingData:
-        """The data with "earlier_X" (N, D), "earlier_y" (N,) and "earlier_task" (N, T), one where a trial belongs."""
+    def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
+        """Of earlier trials: "earlier_X" (N, D), "earlier_y" (N,) and "earlier_task" (N, T), 1 where one belongs."""
         self.check(columns)
         X = [np.array(task.X).reshape(-1, columns.dimension) for task in self.earlier]
         y = [np.array(task.y) for task in self.earlier]
         belongs = np.repeat(np.eye(len(self.earlier)), [len(t) for t in y], axis=0)
-        arrays = {
+        return {
             "earlier_X": np.concatenate([np.empty((0, columns.dimension)), *X]),
             "earlier_y": np.concatenate([np.empty(0), *y]),
             "earlier_task": belongs,
         }
-        return replace(data, arrays=arrays)
 
     def no_data(self, columns: Columns) -> TrainingData:
         """No trials of any task."""
@@ -121,7 +114,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
 
         Draws of the outcome, and functions of the prior, are this study's alone, as if there were no earlier trials.
         """
-        arrays = self.prepared(columns, TrainingData.none(columns.dimension)).arrays
+        arrays = self.arrays(columns, TrainingData.none(columns.dimension))
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             data = {name: pm.Data(name, a) for name, a in {"X": X, "y": y, **arrays}.items()}
             p = self.priors(columns)

@@ -76,9 +76,9 @@ class BayesianNeuralNetwork(GaussianProcessSurrogate):
             "bias": register("bias", given(self.bias_prior, pm.LogNormal.dist(0.0, 1.0))),
             "noise": register("noise", given(self.noise_prior, priors.noise_prior())),
         }
-        if not (plain := _plain(columns)):
+        if not columns.plain:
             return p
-        pm.modelcontext(None).add_coord("plain", [columns.names[j] for j in plain])
+        pm.modelcontext(None).add_coord("plain", [columns.names[j] for j in columns.plain])
         return p | {"centre": register("centre", given(self.centre_prior, pm.Normal.dist(0.5, 0.3)), dims="plain")}
 
     def covariance(self, columns: Columns, p: Parameters, X: Any, X2: Any | None = None) -> Any:
@@ -101,15 +101,9 @@ class BayesianNeuralNetwork(GaussianProcessSurrogate):
 
 def _weighed(columns: Columns, p: Parameters, X: Any) -> Any:
     """Inputs (n, E) less their centre at X (n, D), each times the scale of its weights."""
-    if plain := _plain(columns):
-        X = pt.inc_subtensor(X[:, plain], -p["centre"])
+    if columns.plain:
+        X = pt.inc_subtensor(X[:, list(columns.plain)], -p["centre"])
     return columns.scaled(X, 1.0 / p["weight"])
-
-
-def _plain(columns: Columns) -> list[int]:
-    """Columns whose values are the kernel's coordinates as they are: always active, and no unordered choices."""
-    special = {j for j, _ in columns.choices} | set(columns.conditional)
-    return [j for j in range(columns.dimension) if j not in special]
 
 
 def _bias_variance(p: Parameters) -> Any:
