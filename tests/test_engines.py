@@ -330,3 +330,11 @@ def test_first_call_on_two_cores_compiles_once(monkeypatch):
     before = len(COMPILATIONS.entries)
     density.batch(np.zeros((20_000, 1)), bare_data(np.zeros((2, 1)), np.ones(2)))
     assert len(COMPILATIONS.entries) == before + 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"prior_share": 1.0}, {"prior_share": -0.1}, {"prior_share": 0.5, "weigh": False}], ids=str
+)
+def test_laplace_refuses_shares_that_cannot_be(arguments):
+    with pytest.raises(ValueError, match="expected 0 <= prior_share < 1, above 0 with weigh alone"):
+        Laplace(**arguments)
