@@ -73,6 +73,9 @@ SURROGATES = {
     "heteroscedastic": Entry(
         "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"
     ),
+    "known_noise": Entry(
+        "bayeshpo.surrogates.known_noise:KnownNoiseGaussianProcess", "gp that is told the losses' standard errors"
+    ),
     "multi_task": Entry("bayeshpo.surrogates.multi_task:MultiTaskGaussianProcess", "gp that earlier studies inform"),
     "derivative": Entry(
         "bayeshpo.surrogates.derivative:DerivativeGaussianProcess",

@@ -69,6 +69,8 @@ class Outcome:
         Cost in the problem's own unit.
     gradient
         Derivative of the value by hyperparameter name, in the hyperparameter's position in the unit cube.
+    standard_error
+        Of the value, in its unit, where it is known: of a mean over repetitions, say.
     info
         Further measurements (JSON values).
     """
@@ -79,7 +81,12 @@ class Outcome:
     seconds: float = 0.0
     work: float = 1.0
     gradient: Mapping[str, float] | None = None
+    standard_error: float | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.standard_error is not None and not 0.0 <= self.standard_error < math.inf:
+            raise ValueError(f"expected a standard error of at least 0, got {self.standard_error!r}")
 
     @classmethod
     def of(cls, value: Any, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
@@ -139,6 +146,7 @@ class Trial:
             "seconds_evaluate": outcome["seconds"],
             "work": outcome["work"],
             "gradient": outcome["gradient"],
+            "standard_error": outcome["standard_error"],
             "needs_gradient": suggestion["needs_gradient"],
             "suggestion_info": suggestion["info"],
             "outcome_info": outcome["info"],
@@ -153,7 +161,7 @@ class Trial:
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
-            record["work"], record["gradient"], record["outcome_info"],
+            record["work"], record["gradient"], record["standard_error"], record["outcome_info"],
         )  # fmt: skip
         return cls(suggestion, outcome)
 
@@ -213,6 +221,12 @@ class History:
             for name, slope in (trial.outcome.gradient or {}).items():
                 G[i, self.space.names.index(name)] = self.sign * slope
         return G
+
+    @cached_property
+    def standard_errors(self) -> np.ndarray:
+        """Standard errors of the losses (n,); NaN where a trial carries none."""
+        errors = (t.outcome.standard_error for t in self.trials)
+        return np.array([np.nan if e is None else e for e in errors])
 
     @property
     def incumbent(self) -> Trial | None:

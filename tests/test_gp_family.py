@@ -211,7 +211,7 @@ def test_additive_varies_as_much_as_gp_in_any_dimension():
 def test_heteroscedastic_without_slopes_is_gp():
     p, X = gp_values(COLUMNS, np.random.default_rng(6)), trials(9).X
     own, surrogate = p | {"slope": np.zeros(9)}, HeteroscedasticGaussianProcess()
-    noise = evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, X), own, X)
+    noise = evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, {"X": X}), own, X)
     np.testing.assert_allclose(noise, np.full(9, 0.2**2 + NUGGET), rtol=1e-14)
     expected = covariance(GaussianProcess(), COLUMNS, p, X)
     np.testing.assert_allclose(covariance(surrogate, COLUMNS, own, X), expected, rtol=1e-14)
@@ -222,7 +222,7 @@ def test_the_noise_of_a_trial_does_not_know_what_is_inactive_there():
     used = np.isin(feature_names(COLUMNS), ["x", *(f"booster[{k}]" for k in range(3))])
     p = {"noise": 0.2, "slope": np.where(used, 0.7, 0.0)}
     noise = [
-        evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, X), p | {"slope": slope}, linear)
+        evaluated(lambda p, X: surrogate.noise_variance(COLUMNS, p, {"X": X}), p | {"slope": slope}, linear)
         for slope in (p["slope"], np.where(used, 0.7, 9.0))
     ]
     np.testing.assert_array_equal(*noise)

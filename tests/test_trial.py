@@ -69,6 +69,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
         numbers,
         numbers,
         st.none() | st.dictionaries(st.text(), numbers),
+        st.none() | st.floats(0.0, allow_infinity=False),
         st.dictionaries(st.text(), st.lists(numbers)),
     ),
 )

@@ -111,7 +111,9 @@ def calibrate(
     X = space.sample(trials, rng)
     # With slopes wherever there can be any, for a surrogate that is told them.
     slopes = np.where(space.continuous & space.active(X), 0.0, np.nan) if surrogate.uses_gradients else None
-    blank = TrainingData(X, np.zeros(trials), 0.0, 1.0, X[:0], slopes=slopes)
+    # Standard errors up to half of an outcome's scale, for a surrogate that is told them.
+    errors = np.linspace(0.0, 0.5, trials)
+    blank = TrainingData(X, np.zeros(trials), 0.0, 1.0, X[:0], slopes=slopes, errors=errors)
     truths, outcomes = simulated(density, blank, simulations, rng)
     ranks: list[np.ndarray] = []
     statuses: list[str] = []

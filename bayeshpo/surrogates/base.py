@@ -47,6 +47,8 @@ class TrainingData:
     slopes
         Derivatives (n, D) of y by the continuous coordinates of X, NaN where there is none; None where no trial brought
         any. A loss that was capped has none.
+    errors
+        Standard errors (n,) of y, 0 where none is known; None where no trial brought any.
     """
 
     X: np.ndarray
@@ -56,6 +58,7 @@ class TrainingData:
     failed: np.ndarray
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     slopes: np.ndarray | None = None
+    errors: np.ndarray | None = None
 
     @classmethod
     def none(cls, dimension: int) -> TrainingData:
@@ -79,7 +82,9 @@ class TrainingData:
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale, np.nan)
         slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
         told = slopes if np.isfinite(slopes).any() else None
-        return cls(X, (losses - location) / scale, location, scale, history.X[~kept], slopes=told)
+        errors = history.standard_errors[kept] / scale
+        known = np.nan_to_num(errors) if np.isfinite(errors).any() else None
+        return cls(X, (losses - location) / scale, location, scale, history.X[~kept], slopes=told, errors=known)
 
     @property
     def log_unit(self) -> float:
@@ -87,9 +92,11 @@ class TrainingData:
         return (len(self.y) + len(self.arrays.get("slopes", ()))) * float(np.log(self.scale))
 
     def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
-        """With more points (m, D) and outcomes (m,), without slopes; the arrays stay those of the fit."""
+        """With more points (m, D) and outcomes (m,), and no more known of them; the arrays stay those of the fit."""
         slopes = None if self.slopes is None else np.concatenate([self.slopes, np.full_like(X, np.nan)])
-        return replace(self, X=np.concatenate([self.X, X]), y=np.concatenate([self.y, y]), slopes=slopes)
+        errors = None if self.errors is None else np.concatenate([self.errors, np.zeros(len(y))])
+        X, y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
+        return replace(self, X=X, y=y, slopes=slopes, errors=errors)
 
     def named(self) -> dict[str, np.ndarray]:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
@@ -255,8 +262,8 @@ class GaussianProcessSurrogate(Surrogate):
         """Diagonal (n,) of the prior covariance at X (n, D); overridden where it is cheaper."""
         return pt.diagonal(self.covariance(columns, p, X))
 
-    def noise_variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
-        """Variance of the noise, with the nugget: the same everywhere, or (n,) at X (n, D)."""
+    def noise_variance(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> Any:
+        """Variance of the losses' noise, with the nugget: the same for all, or (n,)."""
         return pt.sqr(p["noise"]) + NUGGET
 
     def observed(self, data: Mapping[str, Any]) -> Any:
@@ -266,7 +273,7 @@ class GaussianProcessSurrogate(Surrogate):
     def moments(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         """Of what is observed: prior mean (N,), covariance (N, N) without noise, and the noise's variance or (N,)."""
         X = data["X"]
-        return self.mean(columns, p, X), self.covariance(columns, p, X), self.noise_variance(columns, p, X)
+        return self.mean(columns, p, X), self.covariance(columns, p, X), self.noise_variance(columns, p, data)
 
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model; one observed node, the whole outcome vector."""
@@ -305,7 +312,7 @@ class GaussianProcessSurrogate(Surrogate):
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
         alpha = state["alpha"][state["alpha"].shape[0] - data["y"].shape[0] :]
-        return data["y"] - (self.noise_variance(columns, p, data["X"]) + state["jitter"]) * alpha
+        return data["y"] - (self.noise_variance(columns, p, data) + state["jitter"]) * alpha
 
 
 def multivariate_normal(mean: Any, K: Any, variance: Any, size: Any) -> Any:

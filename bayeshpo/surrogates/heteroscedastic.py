@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,6 @@ class HeteroscedasticGaussianProcess(GaussianProcess):
         slope = given(self.slope_prior, pm.Normal.dist(0.0, 1.0))
         return {**p, "slope": register("slope", slope, dims="feature")}
 
-    def noise_variance(self, columns: Columns, p: Parameters, X: Any) -> Any:
+    def noise_variance(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> Any:
         """s^2 with the nugget."""
-        return pt.sqr(p["noise"] * pt.exp(features(columns, X) @ p["slope"])) + NUGGET
+        return pt.sqr(p["noise"] * pt.exp(features(columns, data["X"]) @ p["slope"])) + NUGGET

@@ -90,7 +90,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
             data = {name: pm.Data(name, a) for name, a in arrays.items()}
             p = self.exact.priors(columns)
             weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-            variance = self.exact.noise_variance(columns, p, X_data)
+            variance = self.exact.noise_variance(columns, p, {"X": X_data})
             G, v = self._products(p, weight, data)
             Phi = data["basis"] * weight
             pm.CustomDist(
@@ -112,7 +112,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Conditional mean "weights" (M,) of the functions' coefficients, and "F" (M, M), F'F their covariance."""
         weight = pt.sqrt(spectral_density(p, columns.dimension, self.functions))
-        F, w = low_rank_factors(*self._products(p, weight, data), self.exact.noise_variance(columns, p, data["X"]))
+        F, w = low_rank_factors(*self._products(p, weight, data), self.exact.noise_variance(columns, p, data))
         return {"F": F * weight, "weights": w * weight}
 
     def predict(

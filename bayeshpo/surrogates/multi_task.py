@@ -123,7 +123,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
                 "outcome",
                 self.mean(columns, p, data["X"]),
                 self.covariance(columns, p, data["X"]),
-                self.noise_variance(columns, p, data["X"]),
+                self.noise_variance(columns, p, data),
                 K,
                 (self.observed(data) - mean)[: data["earlier_y"].shape[0]],
                 variance,

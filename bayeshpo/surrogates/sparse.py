@@ -50,7 +50,7 @@ class SparseGaussianProcess(Surrogate):
     def __post_init__(self) -> None:
         if self.inducing < 1:
             raise ValueError(f"expected inducing >= 1, got {self.inducing}")
-        inherited = ("observed", "condition")
+        inherited = ("arrays", "observed", "condition")
         if any(getattr(type(self.exact), name) is not getattr(GaussianProcessSurrogate, name) for name in inherited):
             raise SpecificationError(
                 "surrogate 'sparse': expected an exact model that inherits its conditional from "
@@ -115,7 +115,7 @@ class SparseGaussianProcess(Surrogate):
 
     def _covariances(self, columns: Columns, p: Parameters, X: Any, U: Any) -> tuple[Any, Any, Any]:
         """K_uu (M, M), K_uf (M, n) and the variance of the noise."""
-        variance = self.exact.noise_variance(columns, p, X)
+        variance = self.exact.noise_variance(columns, p, {"X": X})
         if variance.ndim:
             raise SpecificationError(
                 f"surrogate 'sparse': expected an exact model whose noise is the same everywhere, got "

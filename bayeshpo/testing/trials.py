@@ -17,11 +17,14 @@ def history_of(
     values: Sequence[float | None],
     direction: Direction = "minimize",
     gradients: Iterable[Mapping[str, float] | None] | None = None,
+    errors: Iterable[float | None] | None = None,
 ) -> History:
-    """A history of trials with these values, None for a failed trial, and the gradients that they brought, if any."""
+    """A history of trials with these values, None for a failed trial, and what else they brought, if anything."""
     outcomes = [Outcome.raised(ValueError("no")) if v is None else Outcome.of(v) for v in values]
     if gradients is not None:
         outcomes = [replace(o, gradient=g) for o, g in zip(outcomes, gradients, strict=True)]
+    if errors is not None:
+        outcomes = [replace(o, standard_error=e) for o, e in zip(outcomes, errors, strict=True)]
     suggestions = [Suggestion(c, i, "initial") for i, c in enumerate(configurations)]
     trials = tuple(Trial(s, o) for s, o in zip(suggestions, outcomes, strict=True))
     return History(space, direction, trials)

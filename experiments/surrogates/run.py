@@ -43,7 +43,8 @@ _HELD_OUT, _EARLIER = 200, 30
 class Case:
     """A surrogate, and a function that it is for: of X (n, D), with noise of this standard deviation at X.
 
-    Trials bring the function's gradient (n, D) where there is one here; ``gp`` makes nothing of it.
+    Trials bring the function's gradient (n, D) where there is one here, and the noise's standard deviation where it is
+    ``told``; ``gp`` makes nothing of them.
     """
 
     surrogate: str
@@ -53,6 +54,7 @@ class Case:
     function: Callable[[np.ndarray], np.ndarray]
     noise: Callable[[np.ndarray], Any] = lambda X: 0.05
     gradient: Callable[[np.ndarray], np.ndarray] | None = None
+    told: bool = False
 
     @property
     def space(self) -> SearchSpace:
@@ -68,7 +70,8 @@ class Case:
         gradients = None
         if self.gradient is not None:
             gradients = [dict(zip(self.space.names, map(float, g), strict=True)) for g in self.gradient(X)]
-        return history_of(self.space, self.space.decode(X), self.observed(X, rng).tolist(), gradients=gradients)
+        losses, errors = self.observed(X, rng).tolist(), self.noise(X).tolist() if self.told else None
+        return history_of(self.space, self.space.decode(X), losses, gradients=gradients, errors=errors)
 
 
 def learning_rate(X: np.ndarray) -> np.ndarray:
@@ -129,6 +132,11 @@ def hypergradient(X: np.ndarray) -> np.ndarray:
     return np.array([list((o.gradient or {}).values()) for o in _penalised(X)])
 
 
+def here_and_there(X: np.ndarray) -> np.ndarray:
+    """Standard deviations of the noise from 0.02 to 2 that neighbours do not share."""
+    return 0.02 * 100.0 ** (37.0 * X.sum(axis=1) % 1.0)
+
+
 def _penalised(X: np.ndarray) -> list[Outcome]:
     problem, rng = LogisticBreastCancer(), np.random.default_rng(0)
     return [problem.evaluate_with_gradient(c, rng=rng) for c in problem.space.decode(X)]
@@ -138,6 +146,9 @@ CASES = {
     "skewed": Case("warped", "a parabola of a logarithm", 2, 25, learning_rate),
     "noise at one end": Case(
         "heteroscedastic", "noise from 0.02 to 2", 2, 40, valley, lambda X: 0.02 * 100.0 ** X[:, 0]
+    ),
+    "told noise": Case(
+        "known_noise", "noise from 0.02 to 2, here and there, told", 2, 40, valley, here_and_there, told=True
     ),
     "no interactions": Case("additive", "8 waves", 8, 40, waves),
     "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
