@@ -15,7 +15,9 @@ import bayeshpo
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.nuts import NUTS
+from bayeshpo.inference.sequential import Sequential
 from bayeshpo.searchers.bayesian import BayesianSearcher
+from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.trial import Trial
 
 PLANE = {"x": (0.0, 1.0), "z": (0.0, 1.0)}
@@ -297,6 +299,16 @@ def test_proposals_avoid_the_half_that_fails():
     # Half of them at random; of forty, fourteen or fewer at the 4 % level.
     assert np.sum(failing) <= 14
     assert max(best) < 0.01
+
+
+def test_a_table_of_a_name_and_arguments_is_the_part_that_they_make():
+    # How experiment files give arguments to parts.
+    engine, surrogate = {"name": "sequential", "draws": 100}, {"name": "gp", "kernel": "rbf"}
+    proposals = [
+        spend(study(surrogate=s, inference=e, n_initial=3), bowl, 4)
+        for s, e in ((surrogate, engine), (GaussianProcess(kernel="rbf"), Sequential(draws=100)), ("gp", "sequential"))
+    ]
+    assert proposals[0] == proposals[1] != proposals[2]
 
 
 def test_bad_arguments():

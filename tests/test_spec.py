@@ -31,6 +31,23 @@ REFUSED = {
         HEAD + '[[problems]]\nname = "svc_digits"\ndiscret = true\n' + RANDOM,
         "problems[1].discret: unknown key 'discret'; did you mean 'discrete'?",
     ),
+    "unknown argument of a part": (
+        HEAD + BRANIN + '[[searchers]]\nname = "bayesian"\nsurrogate = { name = "gp", kernl = "rbf" }\n',
+        "searchers[1] (bayesian): unknown argument of surrogate 'gp' 'kernl'; did you mean 'kernel'?",
+    ),
+    "impossible argument of a part": (
+        HEAD + BRANIN + '[[searchers]]\nname = "bayesian"\nsurrogate = { name = "gp", kernel = "rbff" }\n',
+        "searchers[1] (bayesian): unknown kernel 'rbff'; did you mean 'rbf'?",
+    ),
+    "part without a name": (
+        HEAD + BRANIN + '[[searchers]]\nname = "bayesian"\ninference = { draws = 400 }\n',
+        "searchers[1] (bayesian): expected a table with the engine's name and its arguments, got {'draws': 400}",
+    ),
+    "exact model by its name": (
+        HEAD + BRANIN + '[[searchers]]\nname = "bayesian"\nsurrogate = { name = "sparse", exact = "saas" }\n',
+        "searchers[1] (bayesian): surrogate 'sparse': expected the exact model as an object, SAASGaussianProcess(), "
+        "got 'saas'",
+    ),
     "misspelled label": (
         HEAD + BRANIN + 'lable = "b"\n' + RANDOM,
         "problems[1].lable: unknown key 'lable'; did you mean 'label'?",

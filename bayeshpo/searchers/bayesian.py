@@ -39,7 +39,7 @@ class BayesianSearcher(Searcher):
     Parameters
     ----------
     surrogate, acquisition, inference
-        Registered names, or objects.
+        Registered names, tables of a name with arguments (``{"name": "gp", "kernel": "rbf"}``), or objects.
     beyond
         Another surrogate for more finished trials than so many: ``{"trials": 400, "surrogate": "sparse"}``. A
         sequential engine carries its draws over if both have the same hyperparameters. Rows of inference name theirs.
@@ -68,14 +68,11 @@ class BayesianSearcher(Searcher):
             raise SpecificationError(f"expected n_initial >= 1, got {n_initial}")
         if audit_every is not None and audit_every < 1:
             raise SpecificationError(f"expected audit_every >= 1, got {audit_every}")
-        # Names are checked now, parts are made on first use: making them imports PyMC.
-        self._parts = {"surrogate": surrogate, "acquisition": acquisition, "engine": inference}
+        parts = {"surrogate": surrogate, "acquisition": acquisition, "engine": inference}
         self._most_trials, beyond_it = _limit(beyond)
         if beyond_it is not None:
-            self._parts[_BEYOND] = beyond_it
-        for kind, part in self._parts.items():
-            if isinstance(part, str):
-                check_name(_registered(kind), part)
+            parts[_BEYOND] = beyond_it
+        self._parts = {kind: _checked(_registered(kind), part) for kind, part in parts.items()}
         surrogates = [part for kind, part in self._parts.items() if _registered(kind) == "surrogate"]
         self._needs_gradient = any((SURROGATES[s] if isinstance(s, str) else s).uses_gradients for s in surrogates)
         self.n_initial, self.audit_every = n_initial, audit_every
@@ -277,6 +274,21 @@ def _limit(beyond: Mapping[str, Any] | None) -> tuple[float, Any]:
             'for example {"trials": 400, "surrogate": "sparse"}'
         )
     return trials, beyond["surrogate"]
+
+
+def _checked(kind: str, part: Any) -> Any:
+    """A part that was given: a registered name as it is, an object, or what a table of a name and arguments makes.
+
+    Names alone are made into parts on first use, because that imports PyMC.
+    """
+    if isinstance(part, str):
+        check_name(kind, part)
+    if not isinstance(part, Mapping):
+        return part
+    name, arguments = part.get("name"), {key: value for key, value in part.items() if key != "name"}
+    if not isinstance(name, str):
+        raise SpecificationError(f"expected a table with the {kind}'s name and its arguments, got {part!r}")
+    return create(kind, name, arguments)
 
 
 def _registered(part: str) -> str:

@@ -50,6 +50,10 @@ class SparseGaussianProcess(Surrogate):
     def __post_init__(self) -> None:
         if self.inducing < 1:
             raise ValueError(f"expected inducing >= 1, got {self.inducing}")
+        if not isinstance(self.exact, GaussianProcessSurrogate):
+            raise SpecificationError(
+                f"surrogate 'sparse': expected the exact model as an object, SAASGaussianProcess(), got {self.exact!r}"
+            )
         inherited = ("arrays", "observed", "condition")
         if any(getattr(type(self.exact), name) is not getattr(GaussianProcessSurrogate, name) for name in inherited):
             raise SpecificationError(
