@@ -69,6 +69,9 @@ SURROGATES = {
         "gp with the numbers' scales learnt",
         restricted=True,
     ),
+    "warped_outcome": Entry(
+        "bayeshpo.surrogates.warped_outcome:WarpedOutcomeGaussianProcess", "gp with the losses' scale learnt"
+    ),
     "additive": Entry("bayeshpo.surrogates.additive:AdditiveGaussianProcess", "sum of functions of one hyperparameter"),
     "heteroscedastic": Entry(
         "bayeshpo.surrogates.heteroscedastic:HeteroscedasticGaussianProcess", "gp with noise that varies over the space"

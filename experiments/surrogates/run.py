@@ -79,6 +79,11 @@ def learning_rate(X: np.ndarray) -> np.ndarray:
     return (np.log10(X[:, 0] + 1e-3) + 2.0) ** 2 + 0.3 * (X[:, 1] - 0.6) ** 2
 
 
+def steep(X: np.ndarray) -> np.ndarray:
+    """Losses from 1 to some 100: the good ones close together, the bad ones anywhere."""
+    return np.exp(6.0 * np.sqrt((X[:, 0] - 0.3) ** 2 + 0.5 * (X[:, 1] - 0.6) ** 2))
+
+
 def waves(X: np.ndarray) -> np.ndarray:
     """A wave of its own along each number."""
     return np.sin(2.0 * np.pi * X * np.linspace(0.4, 1.2, X.shape[1])).sum(axis=1)
@@ -144,6 +149,9 @@ def _penalised(X: np.ndarray) -> list[Outcome]:
 
 CASES = {
     "skewed": Case("warped", "a parabola of a logarithm", 2, 25, learning_rate),
+    "skewed losses": Case(
+        "warped_outcome", "exponential of the distance from the best place", 2, 25, steep, lambda X: 0.01 * steep(X)
+    ),
     "noise at one end": Case(
         "heteroscedastic", "noise from 0.02 to 2", 2, 40, valley, lambda X: 0.02 * 100.0 ** X[:, 0]
     ),
