@@ -1,12 +1,17 @@
-"""Marginal likelihood of a Gaussian process that is seen through successes and failures, by Laplace's approximation.
+"""Marginal likelihood of a Gaussian process seen through successes and failures, by expectation propagation.
 
-P(z | f) = prod_i Phi(z_i f_i), z = 1 or -1, f ~ N(m, K). With g = f - m at the mode, a = K^-1 g, W the negative second
-derivatives of log Phi, B = I + W^1/2 K W^1/2 and R = W^1/2 B^-1 W^1/2 (Rasmussen and Williams 2006, sec. 3.4,
-algorithms 3.1 and 5.1, eqs. 3.32, 5.21 to 5.23):
+P(z | f) = prod_i Phi(z_i f_i), z = 1 or -1, f = m + g, g ~ N(0, K). Each factor is replaced by the Gaussian
+exp(nu_i g_i - tau_i g_i^2 / 2) that leaves the moments of the approximate posterior of g_i as they are with the factor
+itself in place (Minka 2001; Rasmussen and Williams 2006, sec. 3.6). With B = I + T^1/2 K T^1/2, T = diag(tau),
+R = T^1/2 B^-1 T^1/2 and a = nu - R K nu, the posterior is N(K a, K - K R K), and the log likelihood has the derivatives
+1/2 (a a' - R) by K and a by m. With the posterior N(c_i, v_i) of g_i without its own factor, the cavity, and
+u_i = z_i (m_i + c_i) / sqrt(1 + v_i), it is
 
-log q(z) = -1/2 a'g + sum_i log Phi(z_i f_i) - 1/2 log |B|.
+    -1/2 log |B| + 1/2 nu'K a + sum_i [log Phi(u_i) + 1/2 log(1 + tau_i v_i)
+                                        - 1/2 (nu_i^2 v_i + 2 nu_i c_i - tau_i c_i^2) / (1 + tau_i v_i)].
 
-The likelihood is log-concave, so there is one mode, and B is never near singular.
+Laplace's approximation takes fewer steps, but puts what surely fails too near to where it may finish (Kuss and
+Rasmussen 2005). Loops, not array expressions, because these compile in a fifth of the time.
 """
 
 from __future__ import annotations
@@ -18,12 +23,13 @@ import numpy as np
 from pytensor.graph.basic import Apply
 
 from bayeshpo.surrogates.compiled_op import CompiledOp, LogDensityOp
-from bayeshpo.surrogates.linear_algebra import stable_cholesky, triangular_inverse
+from bayeshpo.surrogates.linear_algebra import gram_of_rows, stable_cholesky, triangular_inverse
 from bayeshpo.surrogates.symbolic import numba_njit, pt
 
 _HALF_LOG_TWO_PI = 0.5 * np.log(2.0 * np.pi)
-_MOST_STEPS, _CONVERGED = 50, 1e-10
-_HALVINGS = 20
+# All factors are replaced at once, and not all of the way: whole steps can go to and fro for ever.
+_STEP = 0.8
+_MOST_STEPS, _CONVERGED = 200, 1e-8
 
 
 @numba_njit
@@ -39,101 +45,128 @@ def _log_ndtr(u):
 
 
 @numba_njit
-def _likelihood(z, f):
-    """log Phi(z f) (n,), and its first three derivatives by f, the second with the sign turned."""
-    n = f.shape[0]
-    value, first, second, third = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+def _times(A, x):
+    """A x (n,) of A (n, n)."""
+    n = x.shape[0]
+    y = np.zeros(n)
     for i in range(n):
-        u = z[i] * f[i]
-        value[i], r = _log_ndtr(u)
-        first[i] = z[i] * r
-        second[i] = r * (u + r)
-        third[i] = z[i] * r * ((u + r) ** 2 + r * (u + r) - 1.0)
-    return value, first, second, third
+        for j in range(n):
+            y[i] += A[i, j] * x[j]
+    return y
 
 
 @numba_njit
-def _factor(K, W):
-    """M = L^-1 W^1/2 (n, n), so that R = M'M, and log |B| / 2; L is the factor of B."""
+def _factor(K, tau):
+    """M = L^-1 T^1/2 (n, n), so that R = M'M, and log |B| / 2; L is the factor of B."""
     n = K.shape[0]
-    root = np.sqrt(W)
-    L, _ = stable_cholesky(K * root.reshape(n, 1) * root.reshape(1, n), 1.0)
+    B = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            B[i, j] = K[i, j] * math.sqrt(tau[i] * tau[j])
+    L, _ = stable_cholesky(B, 1.0)
+    M = triangular_inverse(L)
     half = 0.0
     for i in range(n):
-        half += np.log(L[i, i])
-    return triangular_inverse(L) * root.reshape(1, n), half
+        half += math.log(L[i, i])
+        for j in range(i + 1):
+            M[i, j] *= math.sqrt(tau[j])
+    return M, half
 
 
 @numba_njit
-def _height(K, m, z, a):
-    """Log of likelihood and prior at g = K a, but for a constant."""
-    g = K @ a
-    return _likelihood(z, m + g)[0].sum() - 0.5 * (a @ g)
-
-
-@numba_njit
-def _mode(K, m, z):
-    """a (n,) at the mode, by Newton's steps, halved where one overshoots."""
-    n = m.shape[0]
-    a = np.zeros(n)
-    height = _height(K, m, z, a)
-    for _ in range(_MOST_STEPS):
-        g = K @ a
-        _, slope, W, _ = _likelihood(z, m + g)
-        M, _ = _factor(K, W)
-        b = W * g + slope
-        step = b - M.T @ (M @ (K @ b)) - a
-        value = _height(K, m, z, a + step)
-        for _ in range(_HALVINGS):
-            if value >= height - 1e-12 * abs(height):
-                break
-            step = step / 2.0
-            value = _height(K, m, z, a + step)
-        rise, height = value - height, value
-        a = a + step
-        if not rise > _CONVERGED:
-            break
+def _weights(K, M, nu):
+    """a = nu - R K nu (n,)."""
+    n = nu.shape[0]
+    s = _times(M, _times(K, nu))
+    a = nu.copy()
+    for k in range(n):
+        for j in range(k + 1):
+            a[j] -= M[k, j] * s[k]
     return a
 
 
+@numba_njit
+def _variances(K, M):
+    """Diagonal (n,) of K - K R K."""
+    n = K.shape[0]
+    variance, row = np.empty(n), np.empty(n)
+    for i in range(n):
+        variance[i] = K[i, i]
+    for k in range(n):
+        row[:] = 0.0
+        for j in range(k + 1):
+            for i in range(n):
+                row[i] += M[k, j] * K[j, i]
+        for i in range(n):
+            variance[i] -= row[i] * row[i]
+    return variance
+
+
+@numba_njit
+def _cavity(mean, variance, tau, nu):
+    """Mean and variance of one g without its own factor."""
+    v = 1.0 / (1.0 / variance - tau)
+    return v * (mean / variance - nu), v
+
+
+@numba_njit
+def _propagated(K, m, z):
+    """tau and nu (n,) at which moments agree; mean and variance (n,) of g, M, a and log |B| / 2 there."""
+    n = m.shape[0]
+    tau, nu, mean = np.zeros(n), np.zeros(n), np.zeros(n)
+    M, half = _factor(K, tau)
+    variance, a = _variances(K, M), np.zeros(n)
+    for _ in range(_MOST_STEPS):
+        change = 0.0
+        for i in range(n):
+            c, v = _cavity(mean[i], variance[i], tau[i], nu[i])
+            s = math.sqrt(1.0 + v)
+            u = z[i] * (m[i] + c) / s
+            _, slope = _log_ndtr(u)
+            curvature = slope * (u + slope)
+            left = 1.0 + v * (1.0 - curvature)
+            by_tau = curvature / left - tau[i]
+            by_nu = (curvature * c + z[i] * slope * s) / left - nu[i]
+            # In units of the cavity with an outcome's own noise.
+            change = max(change, abs(by_tau) * s * s, abs(by_nu) * s)
+            tau[i] += _STEP * by_tau
+            nu[i] += _STEP * by_nu
+        M, half = _factor(K, tau)
+        a = _weights(K, M, nu)
+        mean, variance = _times(K, a), _variances(K, M)
+        if not change > _CONVERGED:
+            break
+    return tau, nu, mean, variance, M, a, half
+
+
 def _log_density(K, m, z):
-    K, m, z = np.ascontiguousarray(K), np.ascontiguousarray(m), np.ascontiguousarray(z)
-    a = _mode(K, m, z)
-    g = K @ a
-    value, _, W, _ = _likelihood(z, m + g)
-    _, half = _factor(K, W)
-    total = value.sum() - 0.5 * (a @ g) - half
+    tau, nu, mean, variance, _, _, half = _propagated(K, m, z)
+    total = -half
+    for i in range(m.shape[0]):
+        c, v = _cavity(mean[i], variance[i], tau[i], nu[i])
+        log_p, _ = _log_ndtr(z[i] * (m[i] + c) / math.sqrt(1.0 + v))
+        wide = 1.0 + tau[i] * v
+        total += log_p + 0.5 * (nu[i] * mean[i] + math.log(wide))
+        total -= 0.5 * (nu[i] * nu[i] * v + 2.0 * nu[i] * c - tau[i] * c * c) / wide
     return np.asarray(total if np.isfinite(total) else -np.inf)
 
 
 def _log_density_gradient(K, m, z):
-    K, m, z = np.ascontiguousarray(K), np.ascontiguousarray(m), np.ascontiguousarray(z)
-    n = m.shape[0]
-    a = _mode(K, m, z)
-    _, slope, W, third = _likelihood(z, m + K @ a)
-    M, _ = _factor(K, W)
-    R = M.T @ M
-    RK = R @ K
-    # How log |B| changes with f, and how f changes with K and m: df = (I - K R) (dK slope + dm).
-    by_f = -0.5 * (np.diag(K) - (K * RK.T).sum(axis=1)) * -third
-    through = by_f - RK @ by_f
-    G = np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            G[i, j] = 0.5 * (a[i] * a[j] - R[i, j] + through[i] * slope[j] + through[j] * slope[i])
-    return G, slope + through
+    _, _, _, _, M, a, _ = _propagated(K, m, z)
+    G = gram_of_rows(M)
+    for i in range(m.shape[0]):
+        for j in range(m.shape[0]):
+            G[i, j] = 0.5 * (a[i] * a[j] - G[i, j])
+    return G, a
 
 
 def _conditional_factors(K, m, z):
-    K, m, z = np.ascontiguousarray(K), np.ascontiguousarray(m), np.ascontiguousarray(z)
-    a = _mode(K, m, z)
-    _, _, W, _ = _likelihood(z, m + K @ a)
-    M, _ = _factor(K, W)
+    _, _, _, _, M, a, _ = _propagated(K, m, z)
     return M, a
 
 
 class BernoulliLogDensityGradient(CompiledOp):
-    """(K (n, n), m (n,), z (n,)) -> derivatives of log q by K and by m."""
+    """(K (n, n), m (n,), z (n,)) -> derivatives of the log likelihood by K and by m."""
 
     gufunc_signature = "(n,n),(n),(n)->(n,n),(n)"
     implementation = staticmethod(_log_density_gradient)
@@ -146,7 +179,7 @@ class BernoulliLogDensityGradient(CompiledOp):
 
 
 class BernoulliLogDensity(LogDensityOp):
-    """(K (n, n), m (n,), z (n,)) -> log q(z), z = 1 for a success and -1 for a failure."""
+    """(K (n, n), m (n,), z (n,)) -> log P(z), z = 1 for a success and -1 for a failure."""
 
     gufunc_signature = "(n,n),(n),(n)->()"
     implementation = staticmethod(_log_density)
@@ -156,7 +189,7 @@ class BernoulliLogDensity(LogDensityOp):
 class BernoulliFactors(CompiledOp):
     """(K (n, n), m (n,), z (n,)) -> M (n, n) and alpha (n,).
 
-    f(x) has the mean m + k alpha and the variance k(x, x) - |M k'|^2 (Rasmussen and Williams 2006, eqs. 3.21 and 3.24).
+    f(x) has the mean m + k alpha and the variance k(x, x) - |M k'|^2.
     """
 
     gufunc_signature = "(n,n),(n),(n)->(n,n),(n)"

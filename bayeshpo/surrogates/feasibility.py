@@ -24,7 +24,7 @@ _KERNEL = "matern52"
 class FeasibilityProcess(GaussianProcessSurrogate):
     """P(x finishes) = Phi(g(x)),  g ~ GP(amplitude level, amplitude^2 k(x / lengthscale, x' / lengthscale)).
 
-    The outcomes y are 1 where a trial finished and -1 where it failed. g is integrated out by Laplace's approximation
+    The outcomes y are 1 where a trial finished and -1 where it failed. g is integrated out by expectation propagation
     (`bernoulli_likelihood`). The amplitude's prior, LogNormal(1.5, 0.7), has most places nearly sure to finish or to
     fail, as memory and divergence decide it; with level ~ Normal(0.7, 0.7) seven in ten finish.
     """
@@ -70,13 +70,13 @@ class FeasibilityProcess(GaussianProcessSurrogate):
         return model
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-        """M (n, n) and alpha (n,) of the approximation at the mode of g."""
+        """M (n, n) and alpha (n,) of the approximate posterior of g."""
         X = data["X"]
         M, alpha = bernoulli_factors(self.covariance(columns, p, X), self.mean(columns, p, X), data["y"])
         return {"M": M, "alpha": alpha}
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
-        """g at its mode."""
+        """Mean of g."""
         return self.mean(columns, p, data["X"]) + self.covariance(columns, p, data["X"]) @ state["alpha"]
 
 
