@@ -92,6 +92,11 @@ SURROGATES = {
         "bayeshpo.surrogates.neural_network:BayesianNeuralNetwork",
         "neural network of infinite width: steep in places, flat elsewhere",
     ),
+    "stacked": Entry(
+        "bayeshpo.inference.stacked:StackedSurrogate",
+        "mixture of several, weighed by how well they predict",
+        restricted=True,
+    ),
 }
 
 ACQUISITIONS = {

@@ -10,6 +10,8 @@ from ConfigSpace import CategoricalHyperparameter, InCondition, UniformFloatHype
 from scipy import stats
 
 from bayeshpo.inference.density import LogDensity, log_density
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.report import InferenceReport
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
@@ -94,6 +96,21 @@ def textbook_conditional(X, y, Z, mean, amplitude, lengthscale, noise):
     k = matern52(X, Z, lengthscale, amplitude)
     solved = np.linalg.solve(K, np.column_stack([y - mean, k]))
     return mean + k.T @ solved[:, 0], amplitude**2 - np.einsum("ij,ij->j", k, solved[:, 1:])
+
+
+def left_out_by_hand(residual, C, n):
+    """Log density of each of the last n entries of N(0, C) given all the others, by their own conditionals."""
+    found = []
+    for i in range(len(residual) - n, len(residual)):
+        others = np.arange(len(residual)) != i
+        k = np.linalg.solve(C[np.ix_(others, others)], C[others, i])
+        found.append(stats.norm(k @ residual[others], np.sqrt(C[i, i] - k @ C[others, i])).logpdf(residual[i]))
+    return np.array(found)
+
+
+def posterior_of(density, Q, data) -> Posterior:
+    """A posterior of these unconstrained draws (S, Q)."""
+    return Posterior(density, data, Q[None], InferenceReport("test", "sampled", len(data.y)))
 
 
 def central_differences(f, x, step=1e-6):

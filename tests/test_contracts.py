@@ -17,13 +17,13 @@ from bayeshpo.registry import SURROGATES, create
 from bayeshpo.surrogates.parametric import ParametricSurrogate
 from bayeshpo.surrogates.priors import register
 from bayeshpo.surrogates.symbolic import pt
-from bayeshpo.testing import SURROGATE_PROMISES, SurrogateUnderTest, check_surrogate
+from bayeshpo.testing import MIXTURE_PROMISES, SURROGATE_PROMISES, SurrogateUnderTest, check_surrogate
 from bayeshpo.testing import surrogates as promises
 
 # From the richest on.
 SPACES = {"conditional": TREE, "mixed": MIXED, "continuous": PLANE}
-# Their density costs milliseconds however few the trials are: a fit of one takes a minute.
-COSTLY_FITS = ("hsgp",)
+# Their density costs milliseconds however few the trials are, or they are three fits: one takes a minute.
+COSTLY_FITS = ("hsgp", "stacked")
 
 
 def registered(name, space):
@@ -45,7 +45,8 @@ def cases():
     found = []
     for name in SURROGATES:
         accepted = [space for space in SPACES if refusal(name, space) is None]
-        for space, promise in itertools.product(accepted, SURROGATE_PROMISES):
+        kept = MIXTURE_PROMISES if name == "stacked" else SURROGATE_PROMISES
+        for space, promise in itertools.product(accepted, kept):
             slow = space != accepted[0] or (name in COSTLY_FITS and promise is promises.fits)
             marks = [pytest.mark.slow] if slow else []
             found.append(pytest.param(name, space, promise, marks=marks, id=f"{name}-{space}-{promise.__name__}"))

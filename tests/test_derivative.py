@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import CENTRES, NAMES, along, gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, PLANE, TREE, central_differences
+from surrogate_cases import OF_THE_TRIALS, PLANE, TREE, central_differences, left_out_by_hand, posterior_of
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
@@ -203,6 +203,14 @@ def test_predictive_is_the_textbooks():
         np.testing.assert_allclose(m, p["mean"] + k @ np.linalg.solve(K, residual), rtol=1e-5, atol=1e-5)
         expected = p["amplitude"] ** 2 - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
         np.testing.assert_allclose(v, expected, rtol=1e-4, atol=1e-6 * p["amplitude"] ** 2)
+
+
+def test_left_out_are_losses_alone():
+    data, draws = TESTED.data(12), TESTED.draws[:6]
+    found = TESTED.predictive.left_out(posterior_of(TESTED.density, draws, data))
+    for p, values in zip(dicts(draws), found, strict=True):
+        *_, residual, K = joint(data, p)
+        np.testing.assert_allclose(values, left_out_by_hand(residual, K, 12), rtol=1e-4, atol=1e-4)
 
 
 def without(data):

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from surrogate_cases import MIXED, PLANE, density_on, first, matern52, training_data, wavy
+from surrogate_cases import (
+    MIXED,
+    PLANE,
+    density_on,
+    first,
+    left_out_by_hand,
+    matern52,
+    posterior_of,
+    training_data,
+    wavy,
+)
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -90,6 +100,15 @@ def test_density_is_the_model_written_out(density, n):
     Q[:, -1] = np.maximum(Q[:, -1], np.log(0.05))
     found = density.batch(Q, data) - density.batch(Q, density.no_data)
     np.testing.assert_allclose(found, [written_out(density, Q, data, s)[0] for s in range(20)], rtol=1e-7, atol=1e-6)
+
+
+def test_left_out_densities_are_those_of_the_other_trials(density):
+    data, Q = HSGP.prepared(COLUMNS, wavy(30)), density.prior_draws(8, np.random.default_rng(1))
+    Q[:, -1] = np.maximum(Q[:, -1], np.log(0.05))
+    found = predictive(density).left_out(posterior_of(density, Q, data))
+    for s in range(8):
+        _, values, _, C = written_out(density, Q, data, s)
+        np.testing.assert_allclose(found[s], left_out_by_hand(data.y - values["mean"], C, 30), rtol=1e-5, atol=1e-5)
 
 
 def test_predictive_is_the_textbooks_and_knows_believed_points(density):

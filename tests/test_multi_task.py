@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE, matern52, training_data
+from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, matern52, posterior_of, training_data
 
 from bayeshpo.diagnostics.calibration import DRAWS, JOINT, Calibration
 from bayeshpo.errors import SpecificationError
@@ -99,6 +99,14 @@ def test_predictive_is_the_textbooks():
         np.testing.assert_allclose(m, p["mean"] + k @ np.linalg.solve(K, residual), rtol=1e-6, atol=1e-6)
         expected = p["amplitude"] ** 2 - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
         np.testing.assert_allclose(v, expected, rtol=1e-5, atol=1e-7 * p["amplitude"] ** 2)
+
+
+def test_left_out_are_trials_of_this_study_alone():
+    data, draws = trials(8), TESTED.draws[:6]
+    found = TESTED.predictive.left_out(posterior_of(TESTED.density, draws, data))
+    for p, values in zip(dicts(TESTED.density, draws), found, strict=True):
+        _, _, residual, K = all_tasks(data, p)
+        np.testing.assert_allclose(values, left_out_by_hand(residual, K, 8), rtol=1e-5, atol=1e-6)
 
 
 def test_tasks_without_a_correlation_say_nothing_and_with_one_of_1_are_this_study():

@@ -15,6 +15,8 @@ from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
+from bayeshpo.inference.stacked_posterior import StackedPosterior
+from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
 
@@ -41,7 +43,7 @@ class Acquisition(ABC):
 class AcquisitionState:
     """What an acquisition is evaluated on: draws, their incumbents (S,), and which configurations finish."""
 
-    draws: ConditionedDraws
+    draws: ConditionedDraws | StackedDraws
     incumbent: np.ndarray
     feasibility: Feasibility
 
@@ -72,7 +74,12 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, predictive: Predictive, posterior: Posterior, pending: np.ndarray, draws: int, feasibility: Feasibility
+        cls,
+        predictive: Predictive,
+        posterior: Posterior | StackedPosterior,
+        pending: np.ndarray,
+        draws: int,
+        feasibility: Feasibility,
     ) -> Evidence:
         """The trials of a posterior; failed and pending points (p, D) are believed to come out at their mean."""
         data = posterior.data

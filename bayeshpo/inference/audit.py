@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,11 +11,14 @@ from arviz_stats.base.array import array_stats
 
 from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.posterior import Posterior, resample
+from bayeshpo.inference.stacked_posterior import StackedPosterior
 
 _diagnostics: Any = array_stats
 # Five comparisons a hyperparameter: the largest of a hundred standard normal numbers hardly ever comes near.
 Z_LIMIT = 4.5
 _PROBABILITIES = (0.05, 0.5, 0.95)
+# From best to worst.
+_VERDICTS = ("agrees", "no reference", "differs")
 _COMPARED = ("mean", "variance", *(f"{p:.0%} quantile" for p in _PROBABILITIES))
 
 
@@ -53,11 +56,21 @@ class Audit:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def audit(posterior: Posterior, rng: np.random.Generator) -> Audit:
-    """Compare a posterior of any engine with chains of NUTS that know nothing of it."""
-    start = time.perf_counter()
-    reference = NUTS(draws=1000).fit(posterior.density, posterior.data, rng=rng)
-    return compare(posterior, reference, start)
+def audit(posterior: Posterior | StackedPosterior, rng: np.random.Generator) -> Audit:
+    """Compare a posterior of any engine with chains of NUTS that know nothing of it.
+
+    Of a mixture every member that did not fail is compared, and the audit is that of the one that comes off worst.
+    """
+    audits = []
+    for part in (p for p in posterior.parts if p.report.status != "failed"):
+        start = time.perf_counter()
+        reference = NUTS(draws=1000).fit(part.density, part.data, rng=rng)
+        found = compare(part, reference, start)
+        if len(posterior.parts) > 1:
+            found = replace(found, audit_z_of=f"{part.density.surrogate.name}: {found.audit_z_of}")
+        audits.append(found)
+    worst = max(audits, key=lambda a: (_VERDICTS.index(a.audit_status), a.audit_z))
+    return replace(worst, audit_seconds=sum(a.audit_seconds for a in audits))
 
 
 def compare(posterior: Posterior, reference: Posterior, start: float) -> Audit:

@@ -17,6 +17,8 @@ class Engine(ABC):
     name: str
     # Whether a fit depends on the fits before it, so that a study taken up again has to repeat them.
     sequential: bool = False
+    # Whether its reports have the evidence of the trials: with a sequential engine, of those that are new.
+    has_evidence: bool = False
 
     def prepare(self, density: LogDensity) -> None:
         """Compile now what the fits of most engines begin with."""

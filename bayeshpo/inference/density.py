@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, singledispatch
 from math import prod
 from typing import Any
 
@@ -61,6 +61,15 @@ class LogDensity:
         self.dimension = self.blocks[-1].stop
         self.no_data = surrogate.no_data(columns)
         self.example = surrogate.prepared(columns, self.no_data.extended(np.zeros((1, D)), np.zeros(1)))
+
+    @property
+    def parts(self) -> tuple[LogDensity, ...]:
+        """What engines fit one by one: itself, where a mixture's are its members'."""
+        return (self,)
+
+    def joined(self, posteriors: Sequence[Any], previous: Any) -> Any:
+        """The posterior made of those of the parts; ``previous`` is the one that they were carried on from, if any."""
+        return posteriors[0]
 
     @property
     def coordinates(self) -> list[str]:
@@ -202,6 +211,12 @@ class LogDensity:
 @lru_cache(maxsize=32)
 def log_density(surrogate: Surrogate, columns: Columns) -> LogDensity:
     """The density of a surrogate on a space's columns; one a process, so that it is compiled once."""
+    return density_of(surrogate, columns)
+
+
+@singledispatch
+def density_of(surrogate: Surrogate, columns: Columns) -> LogDensity:
+    """What `log_density` keeps; mixtures register their own kind (`bayeshpo.inference.stacked`)."""
     return LogDensity(surrogate, columns)
 
 

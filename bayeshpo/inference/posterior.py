@@ -56,6 +56,11 @@ class Posterior:
         """All draws (S, Q), chain after chain."""
         return self.unconstrained.reshape(self.size, -1)
 
+    @property
+    def parts(self) -> tuple[Posterior, ...]:
+        """The posteriors that engines fitted: itself, where a mixture's are its members'."""
+        return (self,)
+
     def thinned(self, n: int) -> np.ndarray:
         """Unconstrained draws (n, Q) of equal weight: evenly spaced, or a systematic resample of weighted draws."""
         if self.log_weights is None:

@@ -6,9 +6,10 @@ n, draws and candidates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, singledispatch
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,43 @@ class ConditionedDraws:
     data: Mapping[str, np.ndarray]
     fitted: np.ndarray
 
-    def every(self, step: int) -> ConditionedDraws:
-        """Each so manieth draw."""
-        parameters = {k: np.ascontiguousarray(v[::step]) for k, v in self.parameters.items()}
-        state = {k: np.ascontiguousarray(v[::step]) for k, v in self.state.items()}
-        return ConditionedDraws(parameters, state, self.data, self.fitted[::step])
+    def every(self, step: int, start: int = 0) -> ConditionedDraws:
+        """Each so manieth draw, from one on."""
+        parameters = {k: np.ascontiguousarray(v[start::step]) for k, v in self.parameters.items()}
+        state = {k: np.ascontiguousarray(v[start::step]) for k, v in self.state.items()}
+        return ConditionedDraws(parameters, state, self.data, self.fitted[start::step])
 
 
-class Predictive:
-    """Mean and variance of the latent function for every draw.
+class Predictive(ABC):
+    """Mean and variance of the latent function for every draw, whatever a draw is."""
+
+    density: Any
+
+    @abstractmethod
+    def condition(self, Q: np.ndarray, data: Any) -> Any:
+        """Draws Q, as a posterior thins them to, with their state given the data; S of them."""
+
+    @abstractmethod
+    def __call__(self, draws: Any, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (S, m) and variance (S, m) of the latent function at Z (m, D), in units of the standardised outcome."""
+
+    @abstractmethod
+    def pullback(self, draws: Any, Z: np.ndarray, by_mean: np.ndarray, by_variance: np.ndarray) -> np.ndarray:
+        """Derivative by Z (m, D) of a function whose derivatives by mean and variance are given, (S, m) each."""
+
+    @abstractmethod
+    def prepare(self) -> Iterator[Any]:
+        """Compile now what is not compiled yet, a function a step."""
+
+    def at(self, posterior: Any, Z: np.ndarray, most: int = 1024) -> tuple[np.ndarray, np.ndarray]:
+        """As calling it, over up to ``most`` equally weighted draws of a posterior, in bounded memory."""
+        Q = posterior.thinned(most)
+        parts = [self(self.condition(Q[i : i + CHUNK], posterior.data), Z) for i in range(0, len(Q), CHUNK)]
+        return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
+
+
+class ModelPredictive(Predictive):
+    """Mean and variance of the latent function for every draw of a surrogate's hyperparameters.
 
     Parameters
     ----------
@@ -87,13 +116,22 @@ class Predictive:
         (gradient,) = self._pullback(*_own(draws), *slopes, *draws.data.values(), Z, entries=_entries(draws, Z))
         return gradient.sum(axis=0)
 
-    def at(self, posterior: Posterior, Z: np.ndarray, most: int = 1024) -> tuple[np.ndarray, np.ndarray]:
-        """As calling it, over up to ``most`` equally weighted draws of a posterior, in bounded memory."""
-        Q = posterior.thinned(most)
-        parts = [self(self.condition(Q[i : i + CHUNK], posterior.data), Z) for i in range(0, len(Q), CHUNK)]
-        return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
+    def left_out(self, posterior: Posterior) -> np.ndarray:
+        """Log density (S, n) of each outcome given all the others, under every draw of a posterior."""
+        Q, data = posterior.draws, posterior.data
+        parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
+        n = len(data.y)
+        return np.concatenate([self._compiled_left_out(*_own(d), *d.data.values(), entries=n**2)[0] for d in parts])
 
-    def prepare(self) -> Any:
+    def prepare_left_out(self) -> None:
+        """Compile what `left_out` needs, if it is not compiled yet."""
+        _ = self._compiled_left_out
+
+    def check_left_out(self) -> None:
+        """Refuse a surrogate of which no trial can be left out (SpecificationError), without compiling anything."""
+        _ = self._left_out
+
+    def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
         yield self._condition
         yield self._predict
@@ -111,6 +149,16 @@ class Predictive:
     @cached_property
     def _predict(self) -> OverDraws:
         return self._on_candidates("predict", [], list(self._moments), [])
+
+    @cached_property
+    def _left_out(self) -> Any:
+        return self._surrogate.leave_one_out(self._columns, self._p, self._state, self._data)
+
+    @cached_property
+    def _compiled_left_out(self) -> OverDraws:
+        draw = self.condition(np.zeros((1, self.density.dimension)), self.density.example)
+        own, values = [*self._p.values(), *self._state.values()], [*[v[0] for v in _own(draw)], *draw.data.values()]
+        return OverDraws("leave-one-out", own, [*self._data.values()], [self._left_out], values)
 
     @cached_property
     def _pullback(self) -> OverDraws:
@@ -140,6 +188,12 @@ def _entries(draws: ConditionedDraws, Z: np.ndarray) -> int:
 
 
 @lru_cache(maxsize=32)
-def predictive(density: LogDensity) -> Predictive:
+def predictive(density: LogDensity) -> ModelPredictive:
     """The predictive of a density; one a process, so that it is compiled once."""
-    return Predictive(density)
+    return predictive_of(density)
+
+
+@singledispatch
+def predictive_of(density: LogDensity) -> ModelPredictive:
+    """What `predictive` keeps; mixtures register their own kind (`bayeshpo.inference.stacked`)."""
+    return ModelPredictive(density)

@@ -69,7 +69,7 @@ class InferenceReport:
 
     def to_row(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
 
 
 def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping[str, np.ndarray]) -> InferenceReport:
@@ -107,7 +107,7 @@ def jitter_row(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     if "jitter" not in state:
         return {}
     jitter = np.asarray(state["jitter"])
-    return {"jitter_max": _plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
+    return {"jitter_max": plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
 
 
 def _complaints(report: InferenceReport) -> list[str]:
@@ -125,7 +125,7 @@ def _complaints(report: InferenceReport) -> list[str]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

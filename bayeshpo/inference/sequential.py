@@ -71,6 +71,7 @@ class Sequential(Engine):
     many: int = 100
     name = "sequential"
     sequential = True
+    has_evidence = True
 
     def __post_init__(self) -> None:
         if self.islands < 4 or self.draws < 100 or self.draws % 2:

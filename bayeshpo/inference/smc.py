@@ -38,6 +38,7 @@ class SMC(Engine):
     memory: float = 0.2
     sweeps: int = 30
     name = "smc"
+    has_evidence = True
 
     def __post_init__(self) -> None:
         self._population()

@@ -14,7 +14,7 @@ from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
-from bayeshpo.registry import SURROGATES, check_name, create
+from bayeshpo.registry import ENGINES, SURROGATES, check_name, create, load
 from bayeshpo.searchers.background import Background
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.initial import sobol_points
@@ -92,6 +92,17 @@ class BayesianSearcher(Searcher):
                 from bayeshpo.surrogates.columns import Columns
 
                 self._part(kind).check(Columns.of(space))
+                self._check_engine(self._part(kind))
+
+    def _check_engine(self, surrogate: Any) -> None:
+        """Refuse an engine that reports no evidences where they are what weights are made of."""
+        engine = self._part("engine")
+        if surrogate.needs_evidence and not engine.has_evidence:
+            known = ", ".join(name for name in ENGINES if load("engine", name).has_evidence)
+            raise SpecificationError(
+                f"surrogate '{surrogate.name}': expected an engine that reports evidences ({known}) for "
+                f"weights='{surrogate.weights}', got '{engine.name}'; use weights='loo'"
+            )
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """Sobol points first; then fit and maximise, as if what is pending or failed had come out at its mean."""
@@ -174,7 +185,8 @@ class BayesianSearcher(Searcher):
         from bayeshpo.surrogates.base import Columns
 
         density = log_density(self._part("surrogate"), Columns.of(space))
-        yield self._part("engine").prepare(density)
+        for part in density.parts:
+            yield self._part("engine").prepare(part)
         yield from compiled_acquisition(self._part("acquisition"), predictive(density)).prepare()
 
     def _fit(self, history: History, rng: Streams) -> Posterior:
@@ -199,14 +211,13 @@ class BayesianSearcher(Searcher):
 
     def _fit_first(self, n: int, history: History, rng: Streams, previous: Posterior | None) -> Posterior:
         from bayeshpo.inference.density import log_density
-        from bayeshpo.inference.posterior import prepared
+        from bayeshpo.inference.fitting import fit
         from bayeshpo.surrogates.base import Columns, TrainingData
 
         data = TrainingData.of(replace(history, trials=history.trials[:n], pending=()))
         surrogate = self._part("surrogate" if len(data.y) <= self._most_trials else _BEYOND)
         density = log_density(surrogate, Columns.of(history.space))
-        data = prepared(density, data, previous)
-        return self._part("engine").fit(density, data, rng=rng.generator("inference", n), previous=previous)
+        return fit(self._part("engine"), density, data, rng=rng.generator("inference", n), previous=previous)
 
     def _audit(self, posterior: Posterior, index: int, rng: Streams) -> dict[str, Any]:
         if self.audit_every is None or index % self.audit_every or posterior.report.status == "failed":

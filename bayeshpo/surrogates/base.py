@@ -124,6 +124,8 @@ class Surrogate(ABC):
     name: str
     # Whether trials should bring the objective's gradient, where the problem gives one.
     uses_gradients: bool = False
+    # Whether its posterior takes an engine that reports evidences.
+    needs_evidence: bool = False
 
     @staticmethod
     def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:
@@ -175,6 +177,10 @@ class Surrogate(ABC):
             Saying what is needed and what would be right.
         """
 
+    def observes_more(self) -> bool:
+        """Whether its density is of more than a study's losses, so that its evidence is not that of others."""
+        return self.uses_gradients
+
     @abstractmethod
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
         """The PyMC model, with X (n, D), y (n,) and the arrays of `prepared` in `pm.Data` of those names."""
@@ -195,6 +201,20 @@ class Surrogate(ABC):
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """Mean (n,) of one draw's latent f at the training points; overridden where it is cheaper than `predict`."""
         return self.predict(columns, p, state, data, data["X"])[0]
+
+    def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """Log density (n,) of each outcome given all the others, under one draw.
+
+        Here of outcomes that are independent given the hyperparameters: the terms of the model's likelihood.
+
+        Raises
+        ------
+        SpecificationError
+            If the likelihood is no sum over trials; override it then.
+        """
+        from bayeshpo.surrogates.pointwise import pointwise
+
+        return pointwise(self, columns, p, data)
 
     def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
         """What this surrogate computes from the trials once a fit, by name; here nothing."""
@@ -313,6 +333,15 @@ class GaussianProcessSurrogate(Surrogate):
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
         alpha = state["alpha"][state["alpha"].shape[0] - data["y"].shape[0] :]
         return data["y"] - (self.noise_variance(columns, p, data) + state["jitter"]) * alpha
+
+    def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """N(y_i | y_i - alpha_i / c_i, 1 / c_i), c the diagonal of K^-1 = M'M (Rasmussen and Williams 2006, eq. 5.12).
+
+        What is observed beside the losses stays among the others.
+        """
+        losses = slice(state["alpha"].shape[0] - data["y"].shape[0], None)
+        alpha, c = state["alpha"][losses], pt.sqr(state["M"]).sum(axis=0)[losses]
+        return 0.5 * (pt.log(c / (2.0 * np.pi)) - pt.sqr(alpha) / c)
 
 
 def multivariate_normal(mean: Any, K: Any, variance: Any, size: Any) -> Any:

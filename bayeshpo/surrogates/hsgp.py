@@ -127,6 +127,14 @@ class HilbertSpaceGaussianProcess(Surrogate):
         """As `predict`, from the basis at the trials, which no draw computes again."""
         return self.exact.mean(columns, p, data["X"]) + data["basis"] @ state["weights"]
 
+    def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """As for `gp`, with K^-1 r = (y - E f) / s^2, and (1 - Var f / s^2) / s^2 on the diagonal of K^-1."""
+        s2 = self.exact.noise_variance(columns, p, data["X"])
+        variance = pt.sqr(state["F"] @ data["basis"].T).sum(axis=0)
+        share = pt.maximum(1.0 - variance / s2, 1e-9)
+        residual = data["y"] - self.fitted(columns, p, state, data)
+        return 0.5 * (pt.log(share / (2.0 * np.pi * s2)) - pt.sqr(residual) / (s2 * share))
+
     def _products(self, p: Parameters, weight: Any, data: Mapping[str, Any]) -> tuple[Any, Any]:
         """A A' (M, M) and A (y - m) (M,) with A = S^1/2 Phi'."""
         G = weight[:, None] * data["products"] * weight[None, :]

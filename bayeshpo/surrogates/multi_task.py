@@ -78,6 +78,10 @@ class MultiTaskGaussianProcess(GaussianProcess):
                     f"one of {list(task.columns.names)}; names, ranges and choices must be equal"
                 )
 
+    def observes_more(self) -> bool:
+        """Whether there are earlier trials."""
+        return bool(self.earlier)
+
     def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
         """Of earlier trials: "earlier_X" (N, D), "earlier_y" (N,) and "earlier_task" (N, T), 1 where one belongs."""
         self.check(columns)

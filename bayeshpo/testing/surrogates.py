@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.inference.posterior import prepared
+from bayeshpo.inference.fitting import fit
 from bayeshpo.inference.predictive import ConditionedDraws
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, Surrogate, TrainingData
 from bayeshpo.surrogates.symbolic import UNCOMPILED
@@ -30,8 +31,10 @@ _DENSITY, _SLOPE, _PREDICTION = 1e-6, 1e-4, 1e-4
 _ERRORS = 5.0
 
 
-def check_surrogate(surrogate: Surrogate, space: Any) -> None:
+def check_surrogate(surrogate: Surrogate | StackedSurrogate, space: Any) -> None:
     """Put a surrogate through all of `SURROGATE_PROMISES` on a space.
+
+    Of a mixture each member, and then the mixture through all of `MIXTURE_PROMISES`.
 
     Parameters
     ----------
@@ -49,7 +52,10 @@ def check_surrogate(surrogate: Surrogate, space: Any) -> None:
     """
     tested = SurrogateUnderTest(surrogate, as_space(space))
     surrogate.check(tested.columns)
-    for promise in SURROGATE_PROMISES:
+    mixture = isinstance(surrogate, StackedSurrogate)
+    for member in surrogate.members if mixture else ():
+        check_surrogate(member, space)
+    for promise in MIXTURE_PROMISES if mixture else SURROGATE_PROMISES:
         promise(tested)
 
 
@@ -68,9 +74,9 @@ def model_of_any_number_of_trials(tested: SurrogateUnderTest) -> None:
 
 
 def finite_density(tested: SurrogateUnderTest) -> None:
-    """The log density is finite at draws of the prior."""
-    for n in SIZES:
-        _check_density(tested, tested.data(n), f"n = {n}")
+    """The log density is finite at draws of the prior, with odd trials too."""
+    for where, data in ({f"n = {n}": tested.data(n) for n in SIZES} | _odd(tested)).items():
+        _check_density(tested, data, where)
 
 
 def right_gradient(tested: SurrogateUnderTest) -> None:
@@ -181,15 +187,8 @@ def believed_points_are_known(tested: SurrogateUnderTest) -> None:
 
 
 def odd_trials_are_survived(tested: SurrogateUnderTest) -> None:
-    """Density and predictions stay finite with duplicates, constant losses, a failed trial, one huge loss."""
-    odd = {
-        "every trial twice": tested.data(8, copies=2),
-        "constant losses": tested.data(8, lambda y: [0.7] * len(y)),
-        "a failed trial": tested.data(8, lambda y: [None, *y[1:]]),
-        "a loss of 1e12 among others": tested.data(8, lambda y: [1e12, *y[1:]]),
-    }
-    for where, data in odd.items():
-        _check_density(tested, data, where)
+    """Predictions stay finite with duplicates, constant losses, a failed trial, one huge loss."""
+    for where, data in _odd(tested).items():
         _check_predictions(tested, tested.conditioned(data), where)
 
 
@@ -197,17 +196,16 @@ def fits(tested: SurrogateUnderTest) -> None:
     """The default engine fits 5 trials and carries the posterior on to 20, with finite draws and an honest report."""
     posterior, rng = None, np.random.default_rng(4)
     for n in (5, 20):
-        data = prepared(tested.density, tested.data(n), posterior)
-        posterior = Sequential().fit(tested.density, data, rng=rng, previous=posterior)
+        posterior = fit(Sequential(), tested.density, tested.data(n), rng=rng, previous=posterior)
         report = posterior.report
         if report.status == "failed" or report.n != n:
             got = f"{report.status} after {report.n} trials: {report.reason}"
             raise tested.error("fit", f"status ok or not_converged after {n} trials", got, f"n = {n}")
         if (report.reason is None) != (report.status == "ok"):
             raise tested.error("fit", "a reason where the status is not ok", report.reason, f"n = {n}")
-        if not np.isfinite(posterior.draws).all():
-            raise tested.error("fit", "finite draws", _how_many(~np.isfinite(posterior.draws)), f"n = {n}")
-        draws = tested.predictive.condition(posterior.thinned(DRAWS), data)
+        if not (finite := np.isfinite(posterior.thinned(posterior.size))).all():
+            raise tested.error("fit", "finite draws", _how_many(~finite), f"n = {n}")
+        draws = tested.predictive.condition(posterior.thinned(DRAWS), posterior.data)
         _check_predictions(tested, draws, f"posterior of {n} trials")
 
 
@@ -227,6 +225,24 @@ SURROGATE_PROMISES: tuple[Promise, ...] = (
     odd_trials_are_survived,
     fits,
 )
+# A mixture has no density of its own: the others are its members' to keep.
+MIXTURE_PROMISES: tuple[Promise, ...] = (
+    predictions,
+    right_pullback,
+    fitted_is_predicted,
+    believed_points_are_known,
+    odd_trials_are_survived,
+    fits,
+)
+
+
+def _odd(tested: SurrogateUnderTest) -> dict[str, TrainingData]:
+    return {
+        "every trial twice": tested.data(8, copies=2),
+        "constant losses": tested.data(8, lambda y: [0.7] * len(y)),
+        "a failed trial": tested.data(8, lambda y: [None, *y[1:]]),
+        "a loss of 1e12 among others": tested.data(8, lambda y: [1e12, *y[1:]]),
+    }
 
 
 def _check_density(tested: SurrogateUnderTest, data: TrainingData, where: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from bayeshpo.inference.density import LogDensity, log_density
-from bayeshpo.inference.predictive import ConditionedDraws, Predictive, predictive
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.predictive import Predictive, predictive
 from bayeshpo.space import SearchSpace
-from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.testing.trials import bowl, history_of
 
@@ -30,10 +31,10 @@ class SurrogateUnderTest:
     Parameters
     ----------
     surrogate, space
-        What is tested, and where its trials are.
+        What is tested, a `Surrogate` or a mixture of some, and where its trials are.
     """
 
-    surrogate: Surrogate
+    surrogate: Any
     space: SearchSpace
 
     @cached_property
@@ -42,7 +43,7 @@ class SurrogateUnderTest:
         return Columns.of(self.space)
 
     @cached_property
-    def density(self) -> LogDensity:
+    def density(self) -> Any:
         """The compiled density."""
         return log_density(self.surrogate, self.columns)
 
@@ -70,7 +71,7 @@ class SurrogateUnderTest:
         history = history_of(self.space, self.space.decode(X[order]), values[order].tolist())
         return self.surrogate.prepared(self.columns, TrainingData.of(history))
 
-    def conditioned(self, data: TrainingData) -> ConditionedDraws:
+    def conditioned(self, data: TrainingData) -> Any:
         """The draws of the prior, conditioned on data."""
         return self.predictive.condition(self.draws, data)
 

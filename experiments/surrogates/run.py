@@ -36,7 +36,7 @@ from bayeshpo.surrogates.multi_task import MultiTaskGaussianProcess
 from bayeshpo.testing.trials import history_of
 from bayeshpo.trial import History, Outcome
 
-_HELD_OUT, _EARLIER = 200, 30
+HELD_OUT, _EARLIER = 200, 30
 
 
 @dataclass(frozen=True)
@@ -202,19 +202,26 @@ def main() -> None:
 
 def _fitted(case: Case, which: str, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    X, Z = case.space.sample(case.trials, rng), case.space.sample(_HELD_OUT, rng)
+    X, Z = case.space.sample(case.trials, rng), case.space.sample(HELD_OUT, rng)
     data = TrainingData.of(case.trials_at(X, rng))
     surrogate = _surrogate(case, which, rng)
     density = log_density(surrogate, Columns.of(case.space))
     posterior = Sequential().fit(density, surrogate.prepared(density.columns, data), rng=rng)
-    truth, scale = (case.function(Z) - data.location) / data.scale, case.function(Z).std() / data.scale
-    means, variances = predictive(density).at(posterior, Z)
+    return measured(case, posterior, Z) | {
+        "status": posterior.report.status,
+        "seconds": posterior.report.seconds_sample,
+    }
+
+
+def measured(case: Case, posterior: Any, Z: np.ndarray) -> dict[str, float]:
+    """Root mean square error and mean log density of the function at points Z (m, D) under a posterior's draws."""
+    location, unit = posterior.data.location, posterior.data.scale
+    truth, scale = (case.function(Z) - location) / unit, case.function(Z).std() / unit
+    means, variances = predictive(posterior.density).at(posterior, Z)
     densities = logsumexp(norm.logpdf(truth, means, np.sqrt(variances)), axis=0) - np.log(len(means))
     return {
         "error": float(np.sqrt(np.mean((means.mean(axis=0) - truth) ** 2)) / scale),
         "log_density": float(densities.mean()),
-        "status": posterior.report.status,
-        "seconds": posterior.report.seconds_sample,
     }
 
 
