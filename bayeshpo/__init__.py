@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayeshpo.inference.stacked import StackedSurrogate as StackedSurrogate
     from bayeshpo.searchers.bayesian import BayesianSearcher as BayesianSearcher
     from bayeshpo.searchers.gradient.finite_difference import FiniteDifferenceSearcher as FiniteDifferenceSearcher
     from bayeshpo.searchers.gradient.hypergradient import HypergradientSearcher as HypergradientSearcher
@@ -32,6 +33,7 @@ _PUBLIC = {
     "GridSearcher": "bayeshpo.searchers.grid",
     "FiniteDifferenceSearcher": "bayeshpo.searchers.gradient.finite_difference",
     "HypergradientSearcher": "bayeshpo.searchers.gradient.hypergradient",
+    "StackedSurrogate": "bayeshpo.inference.stacked",
     "Surrogate": "bayeshpo.surrogates.base",
     "History": "bayeshpo.trial",
     "Outcome": "bayeshpo.trial",

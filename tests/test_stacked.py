@@ -435,8 +435,9 @@ def test_there_is_no_one_model():
 def test_priors_are_the_members():
     mixture = StackedSurrogate(["gp", "additive"])
     table = mixture.describe(PLANE)
-    assert list(table.loc["gp"].index) == ["mean", "amplitude", "lengthscale", "noise"]
-    assert table.loc[("additive", "amplitude"), "size"] == 2
+    names = ["mean", "amplitude", "lengthscale", "noise"]
+    assert list(table.index) == [f"{member}: {name}" for member in ("gp", "additive") for name in names]
+    assert table.loc["additive: amplitude", "size"] == 2
     values, f = mixture.prior_functions(Columns.of(PLANE), RNG(0).random((3, 2)), 401, RNG(1))
     assert f.shape == (401, 3)
     np.testing.assert_array_equal(np.bincount(values["member"]), [201, 200])

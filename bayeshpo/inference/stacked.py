@@ -97,11 +97,13 @@ class StackedSurrogate:
                 raise self._error(f"{error}; or leave it out of the members") from None
 
     def describe(self, space: Any) -> pd.DataFrame:
-        """The members' tables of priors, one below the other; see `Surrogate.describe`."""
+        """The members' tables of priors, one below the other, "gp: noise"; see `Surrogate.describe`."""
         import pandas as pd
 
         tables = [member.describe(as_space(space)) for member in self.members]
-        return pd.concat(tables, keys=labels(self.members), names=["member"])
+        return pd.concat(
+            [t.rename(f"{name}: {{}}".format) for name, t in zip(labels(self.members), tables, strict=True)]
+        )
 
     def prior_functions(
         self, columns: Columns, X: np.ndarray, draws: int, rng: np.random.Generator

@@ -2,9 +2,10 @@
 
     uv run python experiments/calibration/run.py [NAME ...] [--simulations 200]
 
-Without names: all but four. stacked is a mixture of others; sparse with 20 trials, and multi_task without earlier ones, are gp again (with them it is
-calibrated by tests/test_multi_task.py), and hsgp's density takes milliseconds however few the trials are. A surrogate
-with a record of as many simulations is not run again. `bayeshpo sbc` says what is done.
+Without names: all but four. stacked is a mixture, whose members are calibrated one by one. sparse with 20 trials, and
+multi_task without earlier ones, are gp again (with them it is calibrated by tests/test_multi_task.py). hsgp's density
+takes milliseconds however few the trials are. A surrogate with a record of as many simulations is not run again.
+`bayeshpo sbc` says what is done.
 """
 
 from __future__ import annotations
