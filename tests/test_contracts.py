@@ -22,8 +22,10 @@ from bayeshpo.testing import surrogates as promises
 
 # From the richest on.
 SPACES = {"conditional": TREE, "mixed": MIXED, "continuous": PLANE}
-# Their density costs milliseconds however few the trials are, or they are three fits: one takes a minute.
-COSTLY_FITS = ("hsgp", "stacked")
+# Their density costs milliseconds however few the trials are: a fit of one takes a minute.
+COSTLY_FITS = ("hsgp",)
+# The functions of three members; tests/test_stacked.py has two of them on a plane.
+COSTLY = ("stacked",)
 
 
 def registered(name, space):
@@ -47,7 +49,8 @@ def cases():
         accepted = [space for space in SPACES if refusal(name, space) is None]
         kept = MIXTURE_PROMISES if name == "stacked" else SURROGATE_PROMISES
         for space, promise in itertools.product(accepted, kept):
-            slow = space != accepted[0] or (name in COSTLY_FITS and promise is promises.fits)
+            costly = name in COSTLY or (name in COSTLY_FITS and promise is promises.fits)
+            slow = costly or space != accepted[0]
             marks = [pytest.mark.slow] if slow else []
             found.append(pytest.param(name, space, promise, marks=marks, id=f"{name}-{space}-{promise.__name__}"))
     return found
