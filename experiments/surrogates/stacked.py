@@ -2,8 +2,8 @@
 
     uv run python experiments/surrogates/stacked.py [CASE ...] [--seeds 4]
 
-Cases, trials and measures are those of run.py. One fit of each member serves both kinds of weights. Every finished case
-is a line of the record (results/stacked/fits.jsonl by default), so a run that was stopped goes on.
+Cases, trials and measures are those of run.py, without gradients. One fit of each member serves both kinds of weights.
+Every finished case is a line of the record (results/stacked/fits.jsonl by default), so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| case | | " + " | ".join(f"`{s}`" for s in shown) + " |", "|---|---|" + "---|" * len(shown)]
     for name in (name for name in _CASES if any(row["case"] == name for row in rows)):
         own = [row for row in rows if row["case"] == name]
-        about = f"{name}: {CASES[name].about}, {CASES[name].trials} trials, {len(own)} seeds"
+        about = f"{name}, {CASES[name].trials} trials, {len(own)} seed{'s' * (len(own) > 1)}"
         for what, places in (("error", 3), ("log_density", 2)):
             values = [mean(row["measures"][s][what] for row in own) for s in shown]
             cells = [f"{value:.{places}f}" for value in values]
