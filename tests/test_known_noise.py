@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE
+from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, posterior_of
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -69,11 +69,13 @@ def test_density_and_conditional_are_the_textbooks():
     draws = SurrogateUnderTest(SURROGATE, TREE).predictive
     mean, variance = draws(draws.condition(Q, data), Z)
     likelihood = DENSITY.batch(Q, data) - DENSITY.batch(Q, DENSITY.no_data)
+    left_out = draws.left_out(posterior_of(DENSITY, Q, data))
     for s in range(len(Q)):
         p = {name: v[s] for name, v in values.items()}
         K = gp(data.X, data.X, p) + np.diag(p["noise"] ** 2 + NUGGET + data.arrays["errors"] ** 2)
         expected = stats.multivariate_normal(np.full(9, p["mean"]), K).logpdf(data.y)
         assert abs(likelihood[s] - expected) < 1e-8 * max(1.0, abs(expected))
+        np.testing.assert_allclose(left_out[s], left_out_by_hand(data.y - p["mean"], K, 9), rtol=1e-5, atol=1e-6)
         k = gp(Z, data.X, p)
         np.testing.assert_allclose(
             mean[s], p["mean"] + k @ np.linalg.solve(K, data.y - p["mean"]), rtol=1e-6, atol=1e-8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import optimize, stats
-from surrogate_cases import TREE, training_data
+from surrogate_cases import TREE, left_out_by_hand, posterior_of, training_data
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -47,13 +47,16 @@ def test_density_is_that_of_the_unwarped_losses_by_change_of_variables():
     data = trials(9)
     Q, draws = drawn(8)
     likelihood = DENSITY.batch(Q, data) - DENSITY.batch(Q, DENSITY.no_data)
-    for found, p in zip(likelihood, draws, strict=True):
+    left_out = predictive(DENSITY).left_out(posterior_of(DENSITY, Q, data))
+    for found, one_by_one, p in zip(likelihood, left_out, draws, strict=True):
         h = unwarp(data.y, p)
         K = gp(data.X, data.X, p) + (p["noise"] ** 2 + NUGGET) * np.eye(9)
         step = 1e-5 * (1.0 + np.abs(h))
         slope = (warp(h + step, p) - warp(h - step, p)) / (2.0 * step)
         expected = stats.multivariate_normal(np.full(9, p["mean"]), K).logpdf(h) - np.log(slope).sum()
         assert abs(found - expected) < 1e-6 * max(1.0, abs(expected))
+        expected = left_out_by_hand(h - p["mean"], K, 9) - np.log(slope)
+        np.testing.assert_allclose(one_by_one, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_predictions_are_the_moments_of_the_warped_conditional():

@@ -129,7 +129,7 @@ class HilbertSpaceGaussianProcess(Surrogate):
 
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """As for `gp`, with K^-1 r = (y - E f) / s^2, and (1 - Var f / s^2) / s^2 on the diagonal of K^-1."""
-        s2 = self.exact.noise_variance(columns, p, data["X"])
+        s2 = self.exact.noise_variance(columns, p, data)
         variance = pt.sqr(state["F"] @ data["basis"].T).sum(axis=0)
         share = pt.maximum(1.0 - variance / s2, 1e-9)
         residual = data["y"] - self.fitted(columns, p, state, data)

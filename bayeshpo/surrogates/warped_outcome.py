@@ -100,6 +100,11 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
         """As predicted: the mean of w(h) needs the variance of h too."""
         return self.predict(columns, p, state, data, data["X"])[0]
 
+    def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """That of h_i, stretched by w."""
+        h = _unwarped(data["y"], p["centre"], p["bend"])
+        return super().leave_one_out(columns, p, state, data) - _log_slope(h, p["bend"])
+
 
 def _warped(h: Any, centre: Any, bend: Any) -> Any:
     """w(h)."""
@@ -112,8 +117,12 @@ def _unwarped(y: Any, centre: Any, bend: Any) -> Any:
     return 2.0 / root * pt.sinh(pt.arcsinh(1.5 * root * (1.0 + bend) * (y - centre)) / 3.0)
 
 
+def _log_slope(h: Any, bend: Any) -> Any:
+    """log w'(h)."""
+    return pt.log((1.0 + 3.0 * bend * pt.sqr(h)) / (1.0 + bend))
+
+
 def _log_density(y: Any, mean: Any, K: Any, variance: Any, centre: Any, bend: Any) -> Any:
     """log N(h | mean, K + variance I) - sum log w'(h)."""
     h = _unwarped(y, centre, bend)
-    slope = (1.0 + 3.0 * bend * pt.sqr(h)) / (1.0 + bend)
-    return gaussian_log_density(K, h - mean, variance) - pt.log(slope).sum()
+    return gaussian_log_density(K, h - mean, variance) - _log_slope(h, bend).sum()
