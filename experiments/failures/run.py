@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import bayeshpo
-from bayeshpo.acquisitions import base
+from bayeshpo.acquisitions import feasibility
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Branin
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _run(case: str, variant: str, seed: int) -> dict[str, float]:
-    base.Feasibility = VARIANTS[variant]
+    feasibility.Feasibility = VARIANTS[variant]
 
     def evaluate(configuration: dict[str, Any]) -> float:
         x = _point(configuration)
