@@ -18,6 +18,7 @@ from reference import effective, reference
 from scipy.stats import norm
 
 from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
+from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior, resample
@@ -121,7 +122,7 @@ def _improvement(posterior: Posterior, z: np.ndarray, draws: int) -> np.ndarray:
 def _reported_for_acquisition(posterior: Posterior, z: np.ndarray, improvement: np.ndarray) -> float:
     """Effective draws behind the standard error that the searcher reports of the acquisition."""
     known = predictive(posterior.density)
-    evidence = Evidence.of(known, posterior, np.empty((0, len(z))), CHOICE_DRAWS)
+    evidence = Evidence.of(known, posterior, np.empty((0, len(z))), CHOICE_DRAWS, Feasibility())
     compiled = compiled_acquisition(LogExpectedImprovement(), known)
     _, error = compiled.over_all_draws(posterior.thinned(CHOICE_DRAWS), evidence, z[None])
     return float(improvement.var() / (improvement.mean() * error[0]) ** 2)
