@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,7 +15,7 @@ from scipy.integrate import quad
 from surrogate_cases import PLANE, density_on, wavy
 
 from bayeshpo.inference.advi import ADVI
-from bayeshpo.inference.compilation import COMPILATIONS
+from bayeshpo.inference.compilation import COMPILATIONS, Stopwatch, compiling
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.importance import pareto_smoothed
 from bayeshpo.inference.laplace import Laplace
@@ -322,6 +323,28 @@ def test_weights_at_the_edges():
     assert one.khat == np.inf
     assert not one.reliable
     assert one.effective == pytest.approx(1.0)
+
+
+def test_what_another_thread_compiles_takes_no_time_of_this_one():
+    begun, over = threading.Event(), threading.Event()
+
+    def compile_elsewhere():
+        with compiling("something else"):
+            begun.set()
+            over.wait()
+
+    thread = threading.Thread(target=compile_elsewhere)
+    thread.start()
+    begun.wait()
+    watch = Stopwatch()
+    with compiling("something"):
+        pass
+    over.set()
+    thread.join()
+    seconds = watch.seconds()
+    assert [what for what, _, _ in COMPILATIONS.entries[-2:]] == ["something", "something else"]
+    assert seconds["seconds_compile"] == pytest.approx(COMPILATIONS.entries[-2][1])
+    assert seconds["seconds_sample"] > 0.0
 
 
 def test_first_call_on_two_cores_compiles_once(monkeypatch):
