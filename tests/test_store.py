@@ -15,6 +15,7 @@ import pytest
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment import store, writer
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.experiment.store import RecordError, Results, RunRecord, open_results
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.trial import Outcome, Status, Suggestion, Trial
@@ -74,6 +75,20 @@ def test_truncated_last_line_is_dropped_and_cut_off(tmp_path: Path, cut: int) ->
         run.append(trial(2), [{"trial": 2, "n": 2, "status": "ok"}])
     assert trials.read_bytes() == whole
     assert [row["trial"] for row in RunRecord.read(tmp_path).inference] == [0, 1, 2]
+
+
+def test_rows_of_a_script_go_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.jsonl"
+    rows = Rows(path, "case", "seed")
+    rows.add({"case": "a", "seed": 0, "loss": 1.0})
+    rows.add({"case": "a", "seed": 1, "loss": 2.0})
+    path.write_bytes(path.read_bytes()[:-5])
+    again = Rows(path, "case", "seed")
+    assert again.finished == [{"case": "a", "seed": 0, "loss": 1.0}]
+    assert {"case": "a", "seed": 0} in again
+    assert {"case": "a", "seed": 1} not in again
+    again.add({"case": "b", "seed": 1, "loss": 3.0})
+    assert Rows(path, "case").finished == again.finished
 
 
 def test_inference_rows_without_a_trial_are_dropped(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.searchers.objectives import CHOICE_DRAWS
 from bayeshpo.surrogates.base import NUGGET, TrainingData
-
-_DRAWS = 1280
 
 
 class Watched(Engine):
@@ -39,7 +38,7 @@ class Watched(Engine):
 
 def position(posterior: Posterior, x: np.ndarray, loss: float) -> float:
     """Share of the predictive distribution of a trial at x (1, D) below its loss: uniform if the surrogate is right."""
-    mean, variance = predictive(posterior.density).at(posterior, x, _DRAWS)
-    noise = posterior.density.constrain(posterior.thinned(_DRAWS))["noise"]
+    mean, variance = predictive(posterior.density).at(posterior, x, CHOICE_DRAWS)
+    noise = posterior.density.constrain(posterior.thinned(CHOICE_DRAWS))["noise"]
     y = (loss - posterior.data.location) / posterior.data.scale
     return float(norm.cdf((y - mean[:, 0]) / np.sqrt(variance[:, 0] + noise**2 + NUGGET)).mean())

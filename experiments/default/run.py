@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from report import write
 from scipy.stats import norm, rankdata
 
 import bayeshpo
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.surrogates import base
 from bayeshpo.surrogates.columns import Columns
@@ -93,30 +93,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--output", type=Path, default=Path("results/default"))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "runs.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    known = {(r["case"], r["variant"], r["seed"]) for r in rows}
+    rows = Rows(arguments.output / "runs.jsonl", "case", "variant", "seed")
     for seed, name, variant in itertools.product(range(arguments.seeds), NAMES, VARIANTS):
-        if (name, variant, seed) in known:
-            continue
-        rows.append(_row(name, seed, variant, rows))
-        with path.open("a") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
-    write(rows, arguments.output, VARIANTS)
+        row = {"case": name, "variant": variant, "seed": seed}
+        if row not in rows:
+            rows.add(row | _run(name, seed, variant, rows.finished))
+    write(rows.finished, arguments.output, VARIANTS)
 
 
-def _row(name: str, seed: int, variant: str, before: list[Run]) -> Run:
-    found, key = case(name), {"case": name, "variant": variant, "seed": seed}
+def _run(name: str, seed: int, variant: str, before: list[Run]) -> Run:
+    found = case(name)
     if variant == "product" and not Columns.of(found.space).choices:
         # Without three or more unordered choices it is the same kernel.
-        [same] = [row for row in before if row | key == row | {"variant": variant} and row["variant"] == "gp"]
-        return same | key | {"positions": []}
+        [same] = [row for row in before if (row["case"], row["variant"], row["seed"]) == (name, "gp", seed)]
+        return {"shares": same["shares"], "positions": [], "ok": same["ok"], "fits": same["fits"]}
     with one_blas_thread():
         run = (tpe if variant == "tpe" else bayesian)(found, seed, variant)
     best = [min(run["trials"][: n + 1], key=lambda t: t[1])[0] for n in range(TRIALS)]
     shares = [found.share_better(c) for c in best]
-    return key | {"shares": shares} | {entry: run[entry] for entry in ("positions", "ok", "fits")}
+    return {"shares": shares} | {entry: run[entry] for entry in ("positions", "ok", "fits")}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
@@ -22,6 +21,7 @@ import numpy as np
 import bayeshpo
 from bayeshpo.acquisitions import feasibility
 from bayeshpo.acquisitions.feasibility import Feasibility
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Branin
 
@@ -52,16 +52,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--output", type=Path, default=Path("results/failures"))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "runs.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    known = {(r["case"], r["variant"], r["seed"]) for r in rows}
+    rows = Rows(arguments.output / "runs.jsonl", "case", "variant", "seed")
     for seed, case, variant in itertools.product(range(arguments.seeds), CASES, VARIANTS):
-        if (case, variant, seed) not in known:
-            rows.append({"case": case, "variant": variant, "seed": seed} | _run(case, variant, seed))
-            with path.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-    text = "\n".join(_table(rows))
+        row = {"case": case, "variant": variant, "seed": seed}
+        if row not in rows:
+            rows.add(row | _run(**row))
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
 

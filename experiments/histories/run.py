@@ -6,12 +6,13 @@ The ten studies of tests/recorded_histories, most of whose points a search chose
 the default engine and by NUTS. A fit is ok if R-hat is below 1.01, bulk ESS above 400 and at most one draw in a
 thousand diverged. Every finished fit is a line of the record (results/histories/fits.jsonl by default), so a run that
 was stopped goes on. Left out: `multi_task` and `derivative`, which without earlier studies and gradients are `gp`, and
-what a surrogate refuses.
+what a surrogate refuses; and `stacked`, which is fitted one member after the other.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.inference.density import log_density
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.registry import SURROGATES, create
@@ -31,7 +33,7 @@ from bayeshpo.testing.trials import history_of
 from bayeshpo.trial import History
 
 STUDIES = Path(__file__).parents[2] / "tests" / "recorded_histories"
-LEFT_OUT = {"multi_task", "derivative"}
+LEFT_OUT = {"multi_task", "derivative", "stacked"}
 ENGINES = ("sequential", "nuts")
 
 
@@ -43,21 +45,13 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--output", type=Path, default=Path("results/histories"))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "fits.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    known = {(r["surrogate"], r["engine"], r["study"]) for r in rows}
-    for engine in arguments.engines.split(","):
-        for name in arguments.surrogates:
-            for study, history in studies():
-                surrogate = create("surrogate", name, {})
-                if (name, engine, study) in known or _refuses(surrogate, history):
-                    continue
-                row = {"surrogate": name, "engine": engine, "study": study} | _fitted(surrogate, engine, history)
-                rows.append(row)
-                with path.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-    text = "\n".join(_table(rows))
+    rows = Rows(arguments.output / "fits.jsonl", "surrogate", "engine", "study")
+    cells = itertools.product(arguments.engines.split(","), arguments.surrogates, studies())
+    for engine, name, (study, history) in cells:
+        row, surrogate = {"surrogate": name, "engine": engine, "study": study}, create("surrogate", name, {})
+        if row not in rows and not _refuses(surrogate, history):
+            rows.add(row | _fitted(surrogate, engine, history))
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
 

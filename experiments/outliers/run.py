@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import bayeshpo
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Branin, Hartmann6
 from bayeshpo.surrogates import base
@@ -34,15 +34,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--output", type=Path, default=Path("results/outliers"))
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "runs.jsonl"
-    known = {_key(row) for row in _read(path)}
+    rows = Rows(arguments.output / "runs.jsonl", "problem", "outliers", "variant", "seed")
     for seed, problem, share, variant in itertools.product(range(arguments.seeds), PROBLEMS, OUTLIERS, VARIANTS):
         row = {"problem": problem, "outliers": share, "variant": variant, "seed": seed}
-        if _key(row) not in known:
-            with path.open("a") as file:
-                file.write(json.dumps(row | {"regret": _regret(**row)}) + "\n")
-    text = "\n".join(_table(_read(path)))
+        if row not in rows:
+            rows.add(row | {"regret": _regret(**row)})
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
 
@@ -69,21 +66,14 @@ def _true(function: Any, configuration: dict[str, Any]) -> float:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| problem | outliers | " + " | ".join(VARIANTS) + " |", "|---|---|" + "---|" * len(VARIANTS)]
     for problem, share in itertools.product(PROBLEMS, OUTLIERS):
-        cells = [_cell([r["regret"] for r in rows if _key(r)[:3] == (problem, share, variant)]) for variant in VARIANTS]
+        own = [r for r in rows if (r["problem"], r["outliers"]) == (problem, share)]
+        cells = [_cell([r["regret"] for r in own if r["variant"] == variant]) for variant in VARIANTS]
         lines.append(f"| {problem} | {share:.0%} | " + " | ".join(cells) + " |")
     return lines
 
 
 def _cell(regrets: list[float]) -> str:
     return f"{median(regrets):.3g} (worst of {len(regrets)}: {max(regrets):.3g})" if regrets else ""
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["problem"], row["outliers"], row["variant"], row["seed"]
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":

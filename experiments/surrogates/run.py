@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
@@ -186,16 +186,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.cases) - set(CASES)):
         parser.error(f"expected cases of {', '.join(CASES)}, got {', '.join(unknown)}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "fits.jsonl"
-    known = {_key(row) for row in _read(path)}
+    rows = Rows(arguments.output / "fits.jsonl", "case", "surrogate", "seed")
     for seed, name in itertools.product(range(arguments.seeds), arguments.cases):
         for which in (CASES[name].surrogate, "gp"):
             row = {"case": name, "surrogate": which, "seed": seed}
-            if _key(row) not in known:
-                with path.open("a") as file, one_blas_thread():
-                    file.write(json.dumps(row | _fitted(CASES[name], which, seed)) + "\n")
-    text = "\n".join(_table(_read(path)))
+            if row not in rows:
+                with one_blas_thread():
+                    rows.add(row | _fitted(CASES[name], which, seed))
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
 
@@ -240,7 +238,8 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, case in CASES.items():
-        own, gp = ([r for r in rows if _key(r)[:2] == (name, which)] for which in (case.surrogate, "gp"))
+        found = [r for r in rows if r["case"] == name]
+        own, gp = ([r for r in found if r["surrogate"] == which] for which in (case.surrogate, "gp"))
         if not own or len(own) != len(gp):
             continue
         errors = [f"{mean(r['error'] for r in part):.3f}" for part in (own, gp)]
@@ -250,14 +249,6 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         cells = [f"{name}: {case.about}", str(case.trials), f"`{case.surrogate}`", *errors, *densities]
         lines.append("| " + " | ".join([*cells, f"{better} of {len(own)}", f"{ok} of {len(own) + len(gp)}"]) + " |")
     return lines
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["case"], row["surrogate"], row["seed"]
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":

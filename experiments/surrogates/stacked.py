@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from run import CASES, HELD_OUT, Case, measured
 
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.fitting import fit
 from bayeshpo.inference.sequential import Sequential
@@ -41,14 +41,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.cases) - set(_CASES)):
         parser.error(f"expected cases of {', '.join(_CASES)}, got {', '.join(unknown)}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "fits.jsonl"
-    known = {(row["case"], row["seed"]) for row in _read(path)}
+    rows = Rows(arguments.output / "fits.jsonl", "case", "seed")
     for seed, name in itertools.product(range(arguments.seeds), arguments.cases):
-        if (name, seed) not in known:
-            with path.open("a") as file, one_blas_thread():
-                file.write(json.dumps({"case": name, "seed": seed} | _fitted(CASES[name], seed)) + "\n")
-    text = "\n".join(_table(_read(path)))
+        row = {"case": name, "seed": seed}
+        if row not in rows:
+            with one_blas_thread():
+                rows.add(row | _fitted(CASES[name], seed))
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "stacked.md").write_text(text + "\n")
     print(text)
 
@@ -90,10 +89,6 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
             cells = [f"{w:.2f}" for w in weights] + [""] * len(_RULES)
             lines.append(f"| | weights by {rule} | {' | '.join(cells)} |")
     return lines
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":
