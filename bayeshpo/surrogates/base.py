@@ -286,7 +286,7 @@ class GaussianProcessSurrogate(Surrogate):
         """Variance of the losses' noise, with the nugget: the same for all, or (n,)."""
         return pt.sqr(p["noise"]) + NUGGET
 
-    def observed(self, data: Mapping[str, Any]) -> Any:
+    def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """What the trials tell (N,), of which the losses y (n,) are the last; here they are all."""
         return data["y"]
 
@@ -300,7 +300,8 @@ class GaussianProcessSurrogate(Surrogate):
         named = self.prepared(columns, TrainingData.none(columns.dimension).extended(X, y)).named()
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             data = {name: pm.Data(name, array) for name, array in named.items()}
-            mean, K, variance = self.moments(columns, self.priors(columns), data)
+            p = self.priors(columns)
+            mean, K, variance = self.moments(columns, p, data)
             pm.CustomDist(
                 "outcome",
                 mean,
@@ -309,14 +310,14 @@ class GaussianProcessSurrogate(Surrogate):
                 dist=multivariate_normal,
                 signature="(n),(n,n),(n)->(n)" if variance.ndim else "(n),(n,n),()->(n)",
                 logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
-                observed=self.observed(data),
+                observed=self.observed(p, data),
             )
         return model
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Inverse Cholesky factor M (N, N), weights alpha (N,) and the jitter that was needed."""
         mean, K, variance = self.moments(columns, p, data)
-        M, alpha, jitter = conditional_factors(K, self.observed(data) - mean, variance)
+        M, alpha, jitter = conditional_factors(K, self.observed(p, data) - mean, variance)
         return {"M": M, "alpha": alpha, "jitter": jitter}
 
     def predict(

@@ -72,7 +72,7 @@ class DerivativeGaussianProcess(GaussianProcess):
         slope_noise = given(self.slope_noise_prior, pm.LogNormal.dist(-3.0, 2.0))
         return {**super().priors(columns), "slope_noise": register("slope_noise", slope_noise)}
 
-    def observed(self, data: Mapping[str, Any]) -> Any:
+    def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """Slopes and losses (k + n,)."""
         return pt.concatenate([data["slopes"], data["y"]])
 

@@ -129,7 +129,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
                 self.covariance(columns, p, data["X"]),
                 self.noise_variance(columns, p, data),
                 K,
-                (self.observed(data) - mean)[: data["earlier_y"].shape[0]],
+                (self.observed(p, data) - mean)[: data["earlier_y"].shape[0]],
                 variance,
                 dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
                 signature="(n),(n,n),(),(m,m),(e),(m)->(n)",
@@ -147,7 +147,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
         one = pt.as_tensor(1.0)
         return p["amplitude"] * loading * stationary(self.kernel, one, *(self.inputs(columns, p, A) for A in (Z, X)))
 
-    def observed(self, data: Mapping[str, Any]) -> Any:
+    def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """Losses of all trials (m,), the earlier ones first."""
         return pt.concatenate([data["earlier_y"], data["y"]])
 

@@ -13,7 +13,7 @@ from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import Parameters, multivariate_normal
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
+from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -76,12 +76,9 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
             )
         return model
 
-    def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
-        """As of `gp`, for h."""
-        mean, K, variance = self.moments(columns, p, data)
-        h = _unwarped(data["y"], p["centre"], p["bend"])
-        M, alpha, jitter = conditional_factors(K, h - mean, variance)
-        return {"M": M, "alpha": alpha, "jitter": jitter}
+    def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
+        """h with its noise (n,), of which the conditional is `gp`'s."""
+        return _unwarped(data["y"], p["centre"], p["bend"])
 
     def predict(
         self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
@@ -102,8 +99,7 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
 
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """That of h_i, stretched by w."""
-        h = _unwarped(data["y"], p["centre"], p["bend"])
-        return super().leave_one_out(columns, p, state, data) - _log_slope(h, p["bend"])
+        return super().leave_one_out(columns, p, state, data) - _log_slope(self.observed(p, data), p["bend"])
 
 
 def _warped(h: Any, centre: Any, bend: Any) -> Any:
