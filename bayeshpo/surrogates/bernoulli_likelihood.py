@@ -113,10 +113,11 @@ def _cavity(mean, variance, tau, nu):
 def _propagated(K, m, z):
     """tau and nu (n,) at which moments agree; mean and variance (n,) of g, M, a and log |B| / 2 there."""
     n = m.shape[0]
-    tau, nu, mean = np.zeros(n), np.zeros(n), np.zeros(n)
-    M, half = _factor(K, tau)
-    variance, a = _variances(K, M), np.zeros(n)
-    for _ in range(_MOST_STEPS):
+    tau, nu, mean, variance = np.zeros(n), np.zeros(n), np.zeros(n), np.empty(n)
+    for i in range(n):
+        variance[i] = K[i, i]
+    steps = 0
+    while True:
         change = 0.0
         for i in range(n):
             c, v = _cavity(mean[i], variance[i], tau[i], nu[i])
@@ -134,9 +135,9 @@ def _propagated(K, m, z):
         M, half = _factor(K, tau)
         a = _weights(K, M, nu)
         mean, variance = _times(K, a), _variances(K, M)
-        if not change > _CONVERGED:
-            break
-    return tau, nu, mean, variance, M, a, half
+        steps += 1
+        if steps == _MOST_STEPS or not change > _CONVERGED:
+            return tau, nu, mean, variance, M, a, half
 
 
 def _log_density(K, m, z):
