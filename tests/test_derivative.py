@@ -26,7 +26,7 @@ from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 from bayeshpo.testing import SurrogateUnderTest
 from bayeshpo.testing import surrogates as promises
-from bayeshpo.testing.trials import bowl, history_of
+from bayeshpo.testing.trials import history_of
 from bayeshpo.trial import History
 
 COLUMNS = Columns.of(TREE)
@@ -46,17 +46,8 @@ def slopes_of_bowl(space, X):
 class WithGradients(SurrogateUnderTest):
     """The trials of `SurrogateUnderTest` with the gradients of their bowl, in the unit of their losses."""
 
-    def data(self, n, losses=list, copies=1, order=None):
-        rng = np.random.default_rng(2)
-        X = np.repeat(self.space.sample(n, rng), copies, axis=0)
-        values = np.array(losses(np.repeat(bowl(X[::copies], rng), copies)), dtype=object)
-        unit = losses(np.ones(max(len(X), 1)))[-1] or 1.0
-        gradients = [{k: unit * v for k, v in g.items()} for g in slopes_of_bowl(self.space, X)]
-        order = np.arange(len(X)) if order is None else order
-        history = history_of(
-            self.space, self.space.decode(X[order]), values[order].tolist(), gradients=[gradients[i] for i in order]
-        )
-        return self.surrogate.prepared(self.columns, TrainingData.of(history))
+    def brought(self, X, unit):
+        return {"gradients": [{k: unit * v for k, v in g.items()} for g in slopes_of_bowl(self.space, X)]}
 
 
 TESTED = WithGradients(SURROGATE, TREE)

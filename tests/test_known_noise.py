@@ -29,15 +29,8 @@ DENSITY = log_density(SURROGATE, COLUMNS)
 class WithErrors(SurrogateUnderTest):
     """The trials of `SurrogateUnderTest` with standard errors, in the unit of their losses."""
 
-    def data(self, n, losses=list, copies=1, order=None):
-        rng = np.random.default_rng(2)
-        X = np.repeat(self.space.sample(n, rng), copies, axis=0)
-        values = np.array(losses(np.repeat(bowl(X[::copies], rng), copies)), dtype=object)
-        unit = losses(np.ones(max(len(X), 1)))[-1] or 1.0
-        errors = unit * np.linspace(0.0, 0.3, len(X))
-        order = np.arange(len(X)) if order is None else order
-        history = history_of(self.space, self.space.decode(X[order]), values[order].tolist(), errors=errors[order])
-        return self.surrogate.prepared(self.columns, TrainingData.of(history))
+    def brought(self, X, unit):
+        return {"errors": [unit * e for e in np.linspace(0.0, 0.3, len(X))]}
 
 
 def trials(n, errors, seed=3):

@@ -62,13 +62,22 @@ class SurrogateUnderTest:
         """Points of the space (6, D) that are no trials."""
         return self.space.sample(CANDIDATES, np.random.default_rng(1))
 
+    def brought(self, X: np.ndarray, unit: float) -> dict[str, list[Any]]:
+        """What else the trials at X (n, D) bring, by the arguments of `history_of`; here nothing.
+
+        ``unit`` is what the losses are multiplied by.
+        """
+        return {}
+
     def data(self, n: int, losses: Losses = list, copies: int = 1, order: np.ndarray | None = None) -> TrainingData:
         """Prepared data of n trials of a noisy bowl, each told so many times, with losses as told, in an order."""
         rng = np.random.default_rng(2)
         X = self.space.sample(n, rng)
         X, values = np.repeat(X, copies, axis=0), np.array(losses(np.repeat(bowl(X, rng), copies)), dtype=object)
+        unit = losses(np.ones(max(len(X), 1)))[-1] or 1.0
         order = np.arange(len(X)) if order is None else order
-        history = history_of(self.space, self.space.decode(X[order]), values[order].tolist())
+        more: dict[str, Any] = {name: [told[i] for i in order] for name, told in self.brought(X, unit).items()}
+        history = history_of(self.space, self.space.decode(X[order]), values[order].tolist(), **more)
         return self.surrogate.prepared(self.columns, TrainingData.of(history))
 
     def conditioned(self, data: TrainingData) -> Any:
