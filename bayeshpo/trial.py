@@ -161,7 +161,7 @@ class Trial:
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
-            record["work"], record["gradient"], record["standard_error"], record["outcome_info"],
+            record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
         )  # fmt: skip
         return cls(suggestion, outcome)
 

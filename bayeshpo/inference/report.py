@@ -126,6 +126,7 @@ def _complaints(report: InferenceReport) -> list[str]:
 
 
 def plain(value: Any) -> Any:
+    """The value as JSON can hold it: None where it is no finite number."""
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
