@@ -108,10 +108,12 @@ class StackedSurrogate:
     def prior_functions(
         self, columns: Columns, X: np.ndarray, draws: int, rng: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Draws of the latent f (S, n) at X (n, D), as many of each member, with the member's number (S,)."""
+        """Draws of the latent f (S, n) at X (n, D), as many of each member, mixed, with the member's number (S,)."""
         counts = allotted(np.full(len(self.members), 1.0 / len(self.members)), draws)
         f = [m.prior_functions(columns, X, n, rng)[1] for m, n in zip(self.members, counts, strict=True) if n]
-        return {"member": np.repeat(np.arange(len(self.members)), counts)}, np.concatenate(f)
+        # The first few, which figures show, are of all members.
+        order = rng.permutation(draws)
+        return {"member": np.repeat(np.arange(len(self.members)), counts)[order]}, np.concatenate(f)[order]
 
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> Any:
         """There is none.
