@@ -23,6 +23,8 @@ _ITERATIONS = 8
 _DEGREES = 8.0
 # Weight of the pooled covariance in each component's own, as a number of draws.
 _SHRINKAGE = 4.0
+# Effective proposals that an integral takes.
+_ENOUGH = 400.0
 
 
 @dataclass(frozen=True)
@@ -95,29 +97,49 @@ class StudentMixture:
 
 
 def sweep(
-    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator, scouts: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Offer every draw one proposal, half of each island at a time; returns draws, densities and reach.
+    Q: np.ndarray, logp: np.ndarray, target: Target, rng: np.random.Generator, scouts: np.ndarray | None = None,
+    often: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Offer every draw proposals, half of each island at a time; returns draws, densities and log weights.
 
-    Parameters are as in `differential_evolution.sweep`; the mixture learns from the ``scouts`` (k, Q) too. The reach
-    is the effective share of the proposals as importance draws from the target: 1 for a perfect proposal, near 0 where
-    there are parts of the target that it hardly ever offers.
+    Parameters are as in `differential_evolution.sweep`; the mixture learns from the ``scouts`` (k, Q) too, and offers
+    ``often`` proposals, one after the other, once it is fitted. Log weights (2 often, m) are those of the proposals, a
+    row for each time that half of the draws were offered some, as importance draws from the target.
     """
     Q, logp = Q.copy(), logp.copy()
     islands, draws, size = Q.shape
-    reach = 0.0
+    offered = []
     for moving, resting in halves(draws, rng):
         mixture = _learned(Q[:, resting].reshape(-1, size), scouts, rng)
-        current = Q[:, moving].reshape(-1, size)
-        proposal = mixture.sample(len(current), rng)
-        value = target(proposal)
-        log_weight = value - mixture.log_density(proposal)
-        ratio = log_weight - (logp[:, moving].ravel() - mixture.log_density(current))
-        take = np.log(rng.random(len(current))) < ratio
-        Q[:, moving] = np.where(take[:, None], proposal, current).reshape(islands, -1, size)
-        logp[:, moving] = np.where(take, value, logp[:, moving].ravel()).reshape(islands, -1)
-        reach += _effective_share(log_weight) / 2.0
-    return Q, logp, reach
+        current, known = Q[:, moving].reshape(-1, size), logp[:, moving].ravel()
+        weight = known - mixture.log_density(current)
+        for _ in range(often):
+            proposal = mixture.sample(len(current), rng)
+            value = target(proposal)
+            offer = value - mixture.log_density(proposal)
+            take = np.log(rng.random(len(current))) < offer - weight
+            current = np.where(take[:, None], proposal, current)
+            known, weight = np.where(take, value, known), np.where(take, offer, weight)
+            offered.append(offer)
+        Q[:, moving], logp[:, moving] = current.reshape(islands, -1, size), known.reshape(islands, -1)
+    return Q, logp, np.array(offered)
+
+
+def reach(log_weights: np.ndarray) -> float:
+    """Effective share of a sweep's proposals, summed over the times that a draw was offered one.
+
+    For each of these it is 1 where proposals are perfect, near 0 where there are parts of the target that they hardly
+    ever are in. Log weights are as `sweep` returns them.
+    """
+    return sum(_effective_share(row) for row in log_weights) / 2.0
+
+
+def log_integral(log_weights: np.ndarray) -> float | None:
+    """Log of the target's integral by importance sampling, or None where too few of the weights (S,) count."""
+    weights = np.where(np.isfinite(log_weights), log_weights, -np.inf)
+    if _effective_share(weights) * len(weights) < _ENOUGH:
+        return None
+    return log_sum_exp(weights) - float(np.log(len(weights)))
 
 
 def _effective_share(log_weights: np.ndarray) -> float:

@@ -24,6 +24,8 @@ from bayeshpo.inference.refreshment import Marginals
 OFFERS = 2.0
 # Where proposals reach more, differences have nothing to add.
 _REACH_ENOUGH = 0.3
+# Where they reach less, and nothing else reaches far, a mixture makes so many: its fit costs more than they do.
+_OFTEN = 3
 # With more trajectories that diverge a sweep does not count as one that could have gone everywhere.
 _FEW_DIVERGED = 0.005
 
@@ -42,7 +44,9 @@ class Moved:
         Largest rank correlation of a hyperparameter with its value before the moves.
     offered
         How often all of the target has been offered: the sum of the reaches of the mixture's proposals, as
-        `mixture.sweep` defines it, or of the shares of the ranks that trajectories have changed.
+        `mixture.reach` defines it, or of the shares of the ranks that trajectories have changed.
+    log_integral
+        Log of the target's integral, from the mixture's proposals; None where they are not good enough.
     """
 
     Q: np.ndarray
@@ -50,6 +54,7 @@ class Moved:
     sweeps: int
     memory: float
     offered: float
+    log_integral: float | None
 
 
 def move(
@@ -77,9 +82,14 @@ def move(
         Moves along the gradient, which the target must then have, in place of differences.
     """
     start = _ranks(Q)
-    offered, remembered, done = 0.0, 1.0, 0
+    offered, remembered, reach, done = 0.0, 1.0, 1.0, 0
+    proposed: list[np.ndarray] = []
     while done < most and (done < least or remembered > memory or offered < offers):
-        Q, logp, reach = mixture.sweep(Q, logp, target, rng, scouts)
+        often = 1 if reach >= _REACH_ENOUGH or trajectories else _OFTEN
+        Q, logp, weights = mixture.sweep(Q, logp, target, rng, scouts, often)
+        proposed.append(weights.ravel())
+        offer = mixture.reach(weights)
+        reach = offer / often
         turned = 0.0
         if reach < _REACH_ENOUGH:
             if trajectories is None:
@@ -91,10 +101,11 @@ def move(
                     turned = 1.0 - _largest_correlation(before, _ranks(Q))
         if reach < _REACH_ENOUGH or done == 0:
             Q, logp, _ = prior.sweep(Q, logp, target, rng)
-        offered, done = offered + max(reach, turned), done + 1
+        offered, done = offered + max(offer, turned), done + 1
         if done >= least:
             remembered = _largest_correlation(start, _ranks(Q))
-    return Moved(Q, logp, done, remembered, offered)
+    # The first half of the sweeps was still on its way.
+    return Moved(Q, logp, done, remembered, offered, mixture.log_integral(np.concatenate(proposed[done // 2 :])))
 
 
 def _ranks(Q: np.ndarray) -> np.ndarray:

@@ -37,6 +37,8 @@ class Posterior:
         Normalised log weights (chain, draw) of importance-sampled draws; None where all weigh the same.
     sample_stats
         The engine's statistics by ArviZ's names, each (chain, draw).
+    log_evidence
+        Log density of all losses under the prior, where a population that is carried on knows it.
     """
 
     density: LogDensity
@@ -45,6 +47,7 @@ class Posterior:
     report: InferenceReport
     log_weights: np.ndarray | None = None
     sample_stats: Mapping[str, np.ndarray] = field(default_factory=dict)
+    log_evidence: float | None = None
 
     @property
     def size(self) -> int:

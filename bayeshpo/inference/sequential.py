@@ -55,7 +55,7 @@ class Sequential(Engine):
     memory
         Moves go on until no hyperparameter's rank correlation with its value before them is above this.
     sweeps
-        Moves of each draw at most, five times as many where it comes from the prior to fewer than ``many`` trials; a
+        Sweeps over all draws at most, five times as many where it comes from the prior to fewer than ``many`` trials; a
         second attempt, if the checks fail, has twice as many.
     many
         From so many trials on, a study without a posterior to go on from, or with one that is far from the next, is
@@ -114,6 +114,9 @@ class Sequential(Engine):
             seconds_sample=seconds,
             ess_per_second=None if bulk is None else bulk / seconds,
         )
+        known, grown = step.known_evidence, report.evidence_increment
+        if posterior.log_evidence is None and known is not None and grown is not None:
+            posterior = replace(posterior, log_evidence=known + grown)
         return replace(posterior, report=report)
 
     def _begun(
@@ -128,7 +131,8 @@ class Sequential(Engine):
         if many and step.old is not None and step.is_far:
             before = draws_near_mode(step.former, step.old, self.islands * self.draws, rng)
             if before is not None:
-                return self._near_mode(density, data, before[1], rng) or step
+                near = self._near_mode(density, data, before[1], rng)
+                return step if near is None else replace(near, known_evidence=step.known_evidence)
         return step
 
     def _near_mode(
@@ -199,7 +203,11 @@ class Sequential(Engine):
             reach = f"{moved.offered / moved.sweeps:.1%}"
             reason = f"proposals reach {reach} of the posterior a sweep: its tails cannot be trusted; compare nuts"
             report = replace(report, status="not_converged", reason=reason)
-        return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved)), moved.offered
+        whole = None if moved.log_integral is None else moved.log_integral - step.data.log_unit
+        if whole is not None and step.known_evidence is not None:
+            # What the bridge has cost is no evidence for it: its draws had not quite arrived at each of its piers.
+            report = replace(report, evidence_increment=whole - step.known_evidence)
+        return Posterior(step.density, step.data, moved.Q, report, None, _statistics(moved), whole), moved.offered
 
 
 def _statistics(moved: Moved) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.surrogates.base import TrainingData
 
 # Share of the population that a stride over the bridge may cost, and the sweeps after each.
-_BRIDGE_SHARE = 0.5
+_BRIDGE_SHARE = 0.3
 _BRIDGE_SWEEPS = 2
 # A population moves, whatever its weights say, when the trials have grown by this factor.
 _GROWTH = 1.25
@@ -54,6 +54,8 @@ class Step:
         Log densities (island, draw) given the old data and given the new.
     entered
         What the log evidence has grown by, of data that have just entered with the draws.
+    known_evidence
+        Log evidence in units of the loss of the data that the study knew before, where it is known.
     pace
         Moves along the gradient, with the step size that they have come to.
     """
@@ -67,6 +69,7 @@ class Step:
     before: np.ndarray
     after: np.ndarray
     entered: float = 0.0
+    known_evidence: float | None = 0.0
     pace: Trajectories = field(default_factory=Trajectories)
 
     @classmethod
@@ -87,7 +90,8 @@ class Step:
             Q, weights, former, old = density.prior_draws(islands * draws, rng), None, density, None
         Q = Q.reshape(islands, draws, -1)
         weights = np.full((islands, draws), -np.log(islands * draws)) if weights is None else weights
-        step = cls(density, data, former, old, Q, weights, np.empty(0), np.empty(0))
+        evidence = previous.log_evidence if goes_on(previous, density) else 0.0
+        step = cls(density, data, former, old, Q, weights, np.empty(0), np.empty(0), known_evidence=evidence)
         known = previous.sample_stats.get("lp") if goes_on(previous, density) else None
         return replace(step, before=step._before(Q) if known is None else known, after=step._after(Q))
 
