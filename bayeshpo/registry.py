@@ -100,7 +100,11 @@ SURROGATES = {
 }
 
 ACQUISITIONS = {
-    "log_ei": Entry("bayeshpo.acquisitions.log_ei:LogExpectedImprovement", "log expected improvement"),
+    "log_ei": Entry("bayeshpo.acquisitions.log_ei:LogExpectedImprovement", "log expected improvement (default)"),
+    "ei": Entry("bayeshpo.acquisitions.ei:ExpectedImprovement", "expected improvement, which underflows"),
+    "pi": Entry("bayeshpo.acquisitions.pi:ProbabilityOfImprovement", "log probability of improving by a margin"),
+    "ucb": Entry("bayeshpo.acquisitions.ucb:UpperConfidenceBound", "optimistic bound, of each draw or of the marginal"),
+    "variance": Entry("bayeshpo.acquisitions.variance:PredictiveVariance", "where least is known of the surface"),
 }
 
 ENGINES = {

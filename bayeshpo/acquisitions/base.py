@@ -1,4 +1,4 @@
-"""The acquisition contract, and its compiled form: an expectation over posterior draws with its gradient."""
+"""The acquisition contract, and its compiled form: a number over weighted posterior draws, with gradient and error."""
 
 from __future__ import annotations
 
@@ -12,31 +12,52 @@ import numpy as np
 
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.inference.compilation import compiling
-from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
 from bayeshpo.inference.stacked_posterior import StackedPosterior
 from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import TrainingData
-from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
+from bayeshpo.surrogates.symbolic import COMPILED, disconnected_grad, function, grad, pt
 
 
 class Acquisition(ABC):
-    """A log utility of each posterior draw; the acquisition is the log of its expectation over draws."""
+    """How much a candidate is worth, given what posterior draws say of the latent function there."""
 
     name: str
 
     @abstractmethod
-    def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
-        """Log utility (S, m) of one more evaluation, for every draw.
+    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+        """Value (m,) of one more evaluation at each candidate.
 
         Parameters
         ----------
         mean, variance
-            Of the latent function at the candidates (S, m), standardised losses.
+            Of the latent function at the candidates under each draw (S, m), standardised losses.
         incumbent
             Lowest posterior mean among the finished trials, under each draw (S,).
+        weight
+            Of the draws (S, m): the same for all candidates, of sum 1. They enter by sums over the draws, so that the
+            value's Monte Carlo error is in its derivatives by them.
         """
+
+    def where_feasible(self, value: Any, log_probability: Any) -> Any:
+        """Value (m,) of what may fail, given the log probability (m,) that it does not: added, as to a logarithm."""
+        return value + log_probability
+
+
+class ExpectedUtility(Acquisition):
+    """Log of a utility's expectation over draws."""
+
+    @abstractmethod
+    def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
+        """Log utility (S, m) of one more evaluation, for every draw; arguments are as of `over_draws`."""
+
+    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+        """log of the weighted mean of utilities (m,), which may be too small for a number."""
+        utilities = self.log_utility(mean, variance, incumbent)
+        # No more than a change of units, of which derivatives know nothing.
+        shift = disconnected_grad(pt.max(utilities, axis=0))
+        return pt.log(pt.sum(weight * pt.exp(utilities - shift), axis=0)) + shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,62 +143,67 @@ class CompiledAcquisition:
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
         yield from self.predictive.prepare()
-        yield self._utilities
+        yield self._values
         yield self._slopes
 
     def value(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) at candidates Z (m, D)."""
-        utilities = self.log_utilities(state, Z)
-        return log_sum_exp(utilities, axis=0) - np.log(len(utilities)) + state.feasibility.log_probability(Z)
-
-    def log_utilities(self, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
-        """Log utility (S, m) of every draw at candidates Z (m, D)."""
-        return self._utilities(*self.predictive(state.draws, Z), state.incumbent)[0]
+        return self._values(*self._inputs(state, Z), state.feasibility.log_probability(Z))[0]
 
     def value_and_gradient(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) and its gradient (m, D) at candidates Z (m, D)."""
-        value, *slopes = self._slopes(*self.predictive(state.draws, Z), state.incumbent)
-        feasibility, slope = state.feasibility.with_gradient(Z)
-        return value + feasibility, self.predictive.pullback(state.draws, Z, *slopes) + slope
+        log_probability, slope = state.feasibility.with_gradient(Z)
+        value, by_mean, by_variance, by_feasibility = self._slopes(*self._inputs(state, Z), log_probability)
+        by_draws = self.predictive.pullback(state.draws, Z, by_mean, by_variance)
+        return value, by_draws + by_feasibility[:, None] * slope
 
     def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
 
-        The error is of the log of the mean utility, by the delta method, for draws that are independent but for copies;
-        too small where one draw alone has all of the utility.
+        The error is that of the infinitesimal jackknife (Efron 1982, section 6.3), for draws that are independent but
+        for copies; too small where one draw alone has all of the utility.
         """
         # A posterior of weighted draws shows the heavy ones several times.
         Q, copies = np.unique(Q, axis=0, return_counts=True)
-        share = (copies / copies.sum())[:, None]
         known = self._known(evidence)
         states = (self._state(Q[i : i + CHUNK], evidence, known) for i in range(0, len(Q), CHUNK))
-        utilities = np.concatenate([self.log_utilities(s, Z) for s in states])
-        value = log_sum_exp(utilities + np.log(share), axis=0)
-        error = np.sqrt((share**2 * (np.exp(utilities - value) - 1.0) ** 2).sum(axis=0))
-        return value + evidence.feasibility.log_probability(Z), error
+        parts = [(*self.predictive(state.draws, Z), state.incumbent) for state in states]
+        mean, variance, incumbent = (np.concatenate(part) for part in zip(*parts, strict=True))
+        weight = np.tile((copies / copies.sum())[:, None], (1, len(Z)))
+        value, error = self._values(mean, variance, incumbent, weight, evidence.feasibility.log_probability(Z))
+        return value, error
+
+    def _inputs(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, ...]:
+        mean, variance = self.predictive(state.draws, Z)
+        return mean, variance, state.incumbent, np.full(mean.shape, 1.0 / len(mean))
 
     @cached_property
-    def _utilities(self) -> Any:
-        inputs, utilities = self._formula
-        return self._compiled("acquisition", inputs, [utilities])
+    def _values(self) -> Any:
+        """The acquisition (m,), and its standard error (m,) for independent draws."""
+        (*inputs, weight, feasible), value = self._formula
+        influence = grad(pt.sum(value), weight)
+        influence -= pt.sum(weight * influence, axis=0)
+        error = pt.sqrt(pt.sum(pt.sqr(weight * influence), axis=0))
+        return self._compiled("acquisition", [*inputs, weight, feasible], [value, error])
 
     @cached_property
     def _slopes(self) -> Any:
-        """The acquisition (m,), and its derivatives by mean and variance (S, m) each."""
-        inputs, utilities = self._formula
-        shift = pt.max(utilities, axis=0)
-        value = pt.log(pt.mean(pt.exp(utilities - shift), axis=0)) + shift
-        return self._compiled("gradient of the acquisition", inputs, [value, *grad(pt.sum(value), inputs[:2])])
+        """The acquisition (m,), its derivatives by mean and variance (S, m) each, and by feasibility (m,)."""
+        inputs, value = self._formula
+        mean, variance, _, _, feasible = inputs
+        slopes = grad(pt.sum(value), [mean, variance, feasible])
+        return self._compiled("gradient of the acquisition", inputs, [value, *slopes])
 
     @cached_property
     def _formula(self) -> tuple[list[Any], Any]:
-        mean, variance, incumbent = pt.dmatrix("mean"), pt.dmatrix("variance"), pt.dvector("incumbent")
-        return [mean, variance, incumbent], self.acquisition.log_utility(mean, variance, incumbent)
+        draws = [pt.dmatrix("mean"), pt.dmatrix("variance"), pt.dvector("incumbent"), pt.dmatrix("weight")]
+        feasible = pt.dvector("log_probability")
+        return [*draws, feasible], self.acquisition.where_feasible(self.acquisition.over_draws(*draws), feasible)
 
     def _compiled(self, what: str, inputs: list[Any], outputs: list[Any]) -> Any:
         with compiling(what):
             compiled = function(inputs, outputs, mode=COMPILED, trust_input=True, on_unused_input="ignore")
-            compiled(np.zeros((2, 1)), np.ones((2, 1)), np.zeros(2))
+            compiled(np.zeros((2, 1)), np.ones((2, 1)), np.zeros(2), np.full((2, 1), 0.5), np.zeros(1))
         return compiled
 
 

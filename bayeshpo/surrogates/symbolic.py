@@ -14,6 +14,7 @@ import numpy as np
 import pymc
 import pytensor
 import pytensor.compile.mode
+import pytensor.gradient
 import pytensor.graph.op
 import pytensor.graph.replace
 import pytensor.graph.traversal
@@ -28,6 +29,7 @@ pm: Any = pymc
 pt: Any = pytensor.tensor
 function: Any = _pytensor.function
 grad: Any = _pytensor.grad
+disconnected_grad: Any = pytensor.gradient.disconnected_grad
 clone_replace: Any = pytensor.graph.replace.clone_replace
 graph_replace: Any = pytensor.graph.replace.graph_replace
 vectorize_graph: Any = pytensor.graph.replace.vectorize_graph

@@ -1,0 +1,25 @@
+"""Variance of the latent function: go where least is known, whatever it is worth.
+
+By the law of total variance: E[s^2] + Var[mean] over posterior draws (uncertainty sampling: Lewis and Gale 1994; Seo et
+al. 2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bayeshpo.acquisitions.base import Acquisition
+from bayeshpo.surrogates.symbolic import pt
+
+
+@dataclass(frozen=True)
+class PredictiveVariance(Acquisition):
+    """log of the variance of f(x) under the whole posterior, of the function and of the hyperparameters."""
+
+    name = "variance"
+
+    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+        """log variance (m,), squares of standardised losses."""
+        centre = pt.sum(weight * mean, axis=0)
+        return pt.log(pt.sum(weight * (variance + pt.sqr(mean - centre)), axis=0))
