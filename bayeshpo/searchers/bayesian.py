@@ -214,8 +214,9 @@ class BayesianSearcher(Searcher):
         from bayeshpo.inference.fitting import fit
         from bayeshpo.surrogates.base import Columns, TrainingData
 
-        data = TrainingData.of(replace(history, trials=history.trials[:n], pending=()))
-        surrogate = self._part("surrogate" if len(data.y) <= self._most_trials else _BEYOND)
+        history = replace(history, trials=history.trials[:n], pending=())
+        surrogate = self._part("surrogate" if history.finished.sum() <= self._most_trials else _BEYOND)
+        data = TrainingData.of(history, outliers=surrogate.expects_outliers)
         density = log_density(surrogate, Columns.of(history.space))
         return fit(self._part("engine"), density, data, rng=rng.generator("inference", n), previous=previous)
 

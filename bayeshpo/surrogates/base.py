@@ -24,8 +24,8 @@ Parameters = Mapping[str, Any]
 # Variance added to the noise's, in units of the standardised outcome: keeps covariances factorisable, so that the
 # density has no steps where jitter would have to set in.
 NUGGET = 1e-6
-# How far above the median losses are told apart.
-_FAR = 3.0
+# How far from the median losses are told apart, in spreads; and where outliers are expected.
+_FAR, _FAR_OUT = 3.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TrainingData:
     y
         Their losses, standardised (n,).
     location, scale
-        loss = location + scale y; losses that are far too high count as less, see `capped`.
+        loss = location + scale y; losses that are far off count as less far, see `of`.
     failed
         Points (m, D) of the failed trials.
     arrays
@@ -66,25 +66,37 @@ class TrainingData:
         return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
 
     @classmethod
-    def of(cls, history: History) -> TrainingData:
-        """The finished trials with standardised losses; the scale of constant losses is their own size."""
+    def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
+        """The finished trials with standardised losses; the scale of constant losses is their own size.
+
+        Losses that are far too high are `capped`. Where a surrogate expects outliers they are so for location and scale
+        alone, as are those far too low, and told as they are up to ten times as far.
+        """
         kept = history.finished
         if not kept.any():
             D = history.space.dimension
             return replace(cls.none(D), failed=history.X.reshape(-1, D))
-        losses = capped(history.losses[kept])
+        told = history.losses[kept]
+        losses = _within(told, _FAR_OUT, _FAR_OUT) if outliers else capped(told)
+        usual = _within(told, _FAR, _FAR) if outliers else losses
         # In units of the largest, so that squares neither overflow nor vanish.
-        unit = float(np.abs(losses).max()) or 1.0
-        location, spread = unit * float((losses / unit).mean()), float((losses / unit).std())
+        unit = float(np.abs(usual).max()) or 1.0
+        location, spread = unit * float((usual / unit).mean()), float((usual / unit).std())
         # Differences below rounding error are no signal to be blown up.
         scale = unit * spread if spread > 1e-12 else unit
-        X, flat = history.X[kept], losses < history.losses[kept]
+        X, flat = history.X[kept], losses != told
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale, np.nan)
         slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
-        told = slopes if np.isfinite(slopes).any() else None
         errors = history.standard_errors[kept] / scale
-        known = np.nan_to_num(errors) if np.isfinite(errors).any() else None
-        return cls(X, (losses - location) / scale, location, scale, history.X[~kept], slopes=told, errors=known)
+        return cls(
+            X,
+            (losses - location) / scale,
+            location,
+            scale,
+            history.X[~kept],
+            slopes=slopes if np.isfinite(slopes).any() else None,
+            errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
+        )
 
     @property
     def log_unit(self) -> float:
@@ -111,11 +123,17 @@ def capped(losses: np.ndarray) -> np.ndarray:
     loss would set the scale for all, and leave nothing of the differences between the good ones; that a trial is bad is
     all that the search needs to know of it. Of normal losses one in ten thousand is beyond.
     """
+    return _within(losses, np.inf, _FAR)
+
+
+def _within(losses: np.ndarray, below: float, above: float) -> np.ndarray:
+    """Losses (n,), none further from the median than so many spreads."""
     low, median, high = np.quantile(losses, [0.1, 0.5, 0.75])
     spread = max(median - low, high - median)
     # Where most of the losses are the same there is no scale to go by, nor is rounding error one.
     with np.errstate(over="ignore"):
-        return np.minimum(losses, median + _FAR * spread) if spread > 1e-10 * abs(median) else losses
+        within = np.clip(losses, median - below * spread, median + above * spread)
+    return within if spread > 1e-10 * abs(median) else losses
 
 
 class Surrogate(ABC):
@@ -126,6 +144,8 @@ class Surrogate(ABC):
     uses_gradients: bool = False
     # Whether its posterior takes an engine that reports evidences.
     needs_evidence: bool = False
+    # Whether the model makes something of losses that are far off, so that they should be told as they are.
+    expects_outliers: bool = False
 
     @staticmethod
     def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:

@@ -81,3 +81,32 @@ def gram_of_rows(M):
         for j in range(i):
             G[j, i] = G[i, j]
     return G
+
+
+@numba_njit
+def solved(A, b):
+    """x = A^-1 b for A (n, n) and b (n,) by Gauss' elimination with pivots; not finite where there is none."""
+    n = b.shape[0]
+    A, x = A.copy(), b.copy()
+    for k in range(n):
+        pivot = k
+        for i in range(k + 1, n):
+            if abs(A[i, k]) > abs(A[pivot, k]):
+                pivot = i
+        if A[pivot, k] == 0.0:
+            x[:] = np.nan
+            return x
+        if pivot != k:
+            for j in range(k, n):
+                A[k, j], A[pivot, j] = A[pivot, j], A[k, j]
+            x[k], x[pivot] = x[pivot], x[k]
+        for i in range(k + 1, n):
+            w = A[i, k] / A[k, k]
+            for j in range(k + 1, n):
+                A[i, j] -= w * A[k, j]
+            x[i] -= w * x[k]
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            x[i] -= A[i, j] * x[j]
+        x[i] /= A[i, i]
+    return x
