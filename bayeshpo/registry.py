@@ -79,6 +79,7 @@ SURROGATES = {
     "known_noise": Entry(
         "bayeshpo.surrogates.known_noise:KnownNoiseGaussianProcess", "gp that is told the losses' standard errors"
     ),
+    "student_t": Entry("bayeshpo.surrogates.student_t:StudentTProcess", "gp with heavy-tailed noise, for outliers"),
     "multi_task": Entry("bayeshpo.surrogates.multi_task:MultiTaskGaussianProcess", "gp that earlier studies inform"),
     "derivative": Entry(
         "bayeshpo.surrogates.derivative:DerivativeGaussianProcess",
