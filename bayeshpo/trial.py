@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ class Status(StrEnum):
     """How a trial ended."""
 
     FINISHED = "finished"
+    STOPPED = "stopped"
     RAISED = "raised"
     INVALID = "invalid"
     TIMED_OUT = "timed_out"
@@ -62,7 +64,8 @@ class Outcome:
     value
         The objective in the problem's own direction; None unless the status is "finished".
     status, reason
-        How it ended, and why if it failed.
+        How it ended, and why if it failed. A trial that was "stopped" before the end of its training has no value, and
+        is no failure; its curve says what it had reached.
     seconds
         Wall time of the evaluation.
     work
@@ -73,6 +76,14 @@ class Outcome:
         Of the value, in its unit, where it is known: of a mean over repetitions, say.
     info
         Further measurements (JSON values).
+    curve
+        Learning curve: pairs of a fidelity, the share of the training in (0, 1], and the value after it.
+
+    Raises
+    ------
+    ValueError
+        If the standard error is negative or not finite; if the fidelities do not increase within (0, 1], or a value
+        along the curve is not finite; if a stopped trial has a value, no curve, or a curve up to 1.
     """
 
     value: float | None
@@ -83,10 +94,21 @@ class Outcome:
     gradient: Mapping[str, float] | None = None
     standard_error: float | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    curve: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.standard_error is not None and not 0.0 <= self.standard_error < math.inf:
             raise ValueError(f"expected a standard error of at least 0, got {self.standard_error!r}")
+        fidelities = [0.0, *(fidelity for fidelity, _ in self.curve)]
+        if not all(a < b <= 1.0 for a, b in pairwise(fidelities)):
+            raise ValueError(f"curve: expected fidelities that increase within (0, 1], got {fidelities[1:]}")
+        if not all(math.isfinite(value) for _, value in self.curve):
+            values = [value for _, value in self.curve]
+            raise ValueError(f"curve: expected finite values, got {values}; leave out what came after a failure")
+        if self.status is Status.STOPPED and (self.value is not None or not 0.0 < fidelities[-1] < 1.0):
+            raise ValueError(
+                f"a stopped trial: expected no value and a curve that ends before 1, got {self.value} and {self.curve}"
+            )
 
     @classmethod
     def of(cls, value: Any, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
@@ -109,6 +131,11 @@ class Outcome:
         """The outcome of an evaluation that raised."""
         return cls(None, Status.RAISED, f"{type(error).__name__}: {error}"[:500], seconds, work)
 
+    @classmethod
+    def stopped(cls, curve: Iterable[tuple[float, float]], *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
+        """The outcome of a training that was stopped before its end, with its curve so far."""
+        return cls(None, Status.STOPPED, seconds=seconds, work=work, curve=tuple((t, v) for t, v in curve))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -124,13 +151,23 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """The objective in the problem's own direction; None if the trial failed."""
+        """The objective in the problem's own direction; None if the trial failed or was stopped."""
         return self.outcome.value
 
     @property
     def finished(self) -> bool:
         """Whether there is a value."""
         return self.outcome.status is Status.FINISHED
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped before its end, with a curve and without a value."""
+        return self.outcome.status is Status.STOPPED
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to an end without a value."""
+        return not (self.finished or self.stopped)
 
     def to_record(self) -> dict[str, Any]:
         """The trial as one flat JSON-ready mapping: a line of ``trials.jsonl``."""
@@ -150,6 +187,7 @@ class Trial:
             "needs_gradient": suggestion["needs_gradient"],
             "suggestion_info": suggestion["info"],
             "outcome_info": outcome["info"],
+            "curve": [list(point) for point in self.outcome.curve],
         }
 
     @classmethod
@@ -161,7 +199,9 @@ class Trial:
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
+            # Older records have neither standard errors nor curves.
             record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
+            tuple((t, v) for t, v in record.get("curve", ())),
         )  # fmt: skip
         return cls(suggestion, outcome)
 
@@ -175,7 +215,7 @@ class History:
     space, direction
         The search space, and the direction of the trials' values. It is turned here, once.
     trials
-        Finished and failed trials.
+        Finished, stopped and failed trials.
     pending
         Suggestions that were asked for and not yet told.
     """
@@ -205,13 +245,25 @@ class History:
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """Losses of all trials (n,); NaN where a trial failed."""
+        """Losses of all trials (n,); NaN where a trial failed or was stopped."""
         return np.array([np.nan if t.value is None else self.sign * t.value for t in self.trials])
 
     @cached_property
     def finished(self) -> np.ndarray:
         """Which trials have a value (n,)."""
         return np.array([t.finished for t in self.trials], dtype=bool)
+
+    @cached_property
+    def failed(self) -> np.ndarray:
+        """Which trials failed (n,); those that were stopped did not."""
+        return np.array([t.failed for t in self.trials], dtype=bool)
+
+    @cached_property
+    def curves(self) -> tuple[np.ndarray, ...]:
+        """Fidelities and losses along each trial's training (n arrays (k, 2)), without what came at its very end."""
+        turn = np.array([1.0, self.sign])
+        points = ([p for p in t.outcome.curve if p[0] < 1.0] for t in self.trials)
+        return tuple(np.array(p, dtype=float).reshape(-1, 2) * turn for p in points)
 
     @cached_property
     def gradients(self) -> np.ndarray:

@@ -50,6 +50,11 @@ def test_an_outcome_is_kept_and_gets_the_clock_of_the_caller():
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
+def curves(shortest=0, end=1.0):
+    fidelities = st.lists(st.floats(1e-6, end), min_size=shortest, unique=True)
+    return fidelities.flatmap(lambda ts: st.tuples(*(st.tuples(st.just(t), numbers) for t in sorted(ts))))
+
+
 @settings(deadline=None, derandomize=True)
 @given(
     st.builds(
@@ -64,18 +69,59 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
     st.builds(
         Outcome,
         st.none() | numbers,
-        st.sampled_from(Status),
+        st.sampled_from([s for s in Status if s is not Status.STOPPED]),
         st.none() | st.text(),
         numbers,
         numbers,
         st.none() | st.dictionaries(st.text(), numbers),
         st.none() | st.floats(0.0, allow_infinity=False),
         st.dictionaries(st.text(), st.lists(numbers)),
-    ),
+        curves(),
+    )
+    | st.builds(Outcome.stopped, curves(shortest=1, end=0.99), seconds=numbers),
 )
 def test_records_give_back_the_same_trial_bit_for_bit(suggestion, outcome):
     original = Trial(suggestion, outcome)
     assert Trial.from_record(json.loads(json.dumps(original.to_record()))) == original
+
+
+def test_a_record_from_before_there_were_curves_has_none():
+    record = trial(0, 0.1, 1.0).to_record()
+    del record["curve"]
+    assert Trial.from_record(record) == trial(0, 0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("curve", "message"),
+    [
+        ([(0.5, 1.0), (0.5, 2.0)], "fidelities that increase within"),
+        ([(0.0, 1.0)], "fidelities that increase within"),
+        ([(0.5, 1.0), (1.5, 1.0)], "fidelities that increase within"),
+        ([(0.5, np.nan)], "expected finite values, got .*leave out what came after a failure"),
+        ([], "expected no value and a curve that ends before 1"),
+        ([(0.5, 2.0), (1.0, 1.0)], "expected no value and a curve that ends before 1"),
+    ],
+)
+def test_what_is_no_curve_of_a_stopped_trial_is_refused(curve, message):
+    with pytest.raises(ValueError, match=message):
+        Outcome.stopped(curve)
+
+
+def test_a_stopped_trial_has_no_value_and_is_no_failure():
+    stopped = Trial(Suggestion({"x": 0.3, "y": 1.0}, 1, "random"), Outcome.stopped([(0.25, 3.0), (0.5, 2.0)]))
+    history = History(SPACE, "maximize").add(trial(0, 0.1, 1.0)).add(stopped).add(trial(2, 0.2, None))
+    np.testing.assert_array_equal(history.finished, [True, False, False])
+    np.testing.assert_array_equal(history.failed, [False, False, True])
+    np.testing.assert_array_equal(history.losses, [-1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(history.curves[1], [[0.25, -3.0], [0.5, -2.0]])
+    assert history.curves[0].shape == (0, 2)
+    assert history.incumbent is history.trials[0]
+
+
+def test_a_curve_leaves_out_the_end_which_is_the_value():
+    outcome = Outcome(1.0, curve=((0.5, 2.0), (1.0, 1.0)))
+    history = History(SPACE).add(Trial(Suggestion({"x": 0.3, "y": 1.0}, 0, "random"), outcome))
+    np.testing.assert_array_equal(history.curves[0], [[0.5, 2.0]])
 
 
 def test_trials_are_frozen():

@@ -10,6 +10,7 @@ import numpy as np
 from bayeshpo.analysis.completeness import is_finished
 from bayeshpo.analysis.regret import quartiles, simple_regret
 from bayeshpo.experiment.store import RunRecord
+from bayeshpo.trial import Status
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 seeds=len(group),
                 unfinished=sum(not is_finished(run) for run in group),
                 trials=len(trials),
-                failed=len(trials) - len(values),
+                failed=sum(trial["status"] not in (Status.FINISHED, Status.STOPPED) for trial in trials),
                 seconds=float(np.median(seconds)) if seconds else float("nan"),
                 work=float(np.median([sum(t["work"] for t in run.trials) for run in group])),
                 work_unit=group[0].spec["work_unit"],

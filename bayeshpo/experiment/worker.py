@@ -101,7 +101,7 @@ def serve(connection: Connection, log: Path) -> None:
 
 def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:
     history, best = study.history, study.best
-    failed = sum(not trial.finished for trial in history.trials)
+    failed = sum(trial.failed for trial in history.trials)
     return Progress(run.id, len(history), failed, None if best is None else best.value, done)
 
 
@@ -118,7 +118,7 @@ def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
     return {
         "status": "finished" if n >= run.budget else "exhausted",
         "trials": n,
-        "failed": sum(not t.finished for t in study.history.trials),
+        "failed": sum(t.failed for t in study.history.trials),
         "best": None if best is None else best.value,
         "recommendation": recommendation,
         "seconds": seconds,
