@@ -12,7 +12,9 @@ import pymc
 
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.curves import Curve, curves_of
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
+from bayeshpo.surrogates.scale import Scale
 from bayeshpo.surrogates.symbolic import pm, pt
 from bayeshpo.trial import History
 
@@ -24,8 +26,8 @@ Parameters = Mapping[str, Any]
 # Variance added to the noise's, in units of the standardised outcome: keeps covariances factorisable, so that the
 # density has no steps where jitter would have to set in.
 NUGGET = 1e-6
-# How far from the median losses are told apart, in spreads; and where outliers are expected.
-_FAR, _FAR_OUT = 3.0, 30.0
+# Arrays of outcomes beside the losses, in units of the standardised loss.
+_MORE_OUTCOMES = ("slopes", "rise", "stopped_y")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class TrainingData:
     y
         Their losses, standardised (n,).
     location, scale
-        loss = location + scale y; losses that are far off count as less far, see `of`.
+        loss = location + scale y; losses that are far off count as less far, see `Scale`.
     failed
         Points (m, D) of the failed trials.
     arrays
@@ -49,6 +51,9 @@ class TrainingData:
         any. A loss that was capped has none.
     errors
         Standard errors (n,) of y, 0 where none is known; None where no trial brought any.
+    curves
+        Learning curves of finished and of stopped trials, for surrogates that read them; of other surrogates' data a
+        stopped trial is no part.
     """
 
     X: np.ndarray
@@ -59,6 +64,7 @@ class TrainingData:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     slopes: np.ndarray | None = None
     errors: np.ndarray | None = None
+    curves: tuple[Curve, ...] = ()
 
     @classmethod
     def none(cls, dimension: int) -> TrainingData:
@@ -67,41 +73,31 @@ class TrainingData:
 
     @classmethod
     def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
-        """The finished trials with standardised losses; the scale of constant losses is their own size.
+        """The finished trials with standardised losses, see `Scale`.
 
-        Losses that are far too high are `capped`. Where a surrogate expects outliers they are so for location and scale
-        alone, as are those far too low, and told as they are up to ten times as far.
+        Where fewer than two have finished, the last losses of stopped trials count for the scale too.
         """
         kept = history.finished
-        if not kept.any():
-            D = history.space.dimension
-            return replace(cls.none(D), failed=history.X.reshape(-1, D))
-        told = history.losses[kept]
-        losses = _within(told, _FAR_OUT, _FAR_OUT) if outliers else capped(told)
-        usual = _within(told, _FAR, _FAR) if outliers else losses
-        # In units of the largest, so that squares neither overflow nor vanish.
-        unit = float(np.abs(usual).max()) or 1.0
-        location, spread = unit * float((usual / unit).mean()), float((usual / unit).std())
-        # Differences below rounding error are no signal to be blown up.
-        scale = unit * spread if spread > 1e-12 else unit
-        X, flat = history.X[kept], losses != told
-        slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale, np.nan)
+        losses = history.losses[kept]
+        last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
+        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last]), outliers=outliers)
+        points = history.X.reshape(-1, history.space.dimension)
+        X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
+        slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
         slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
-        errors = history.standard_errors[kept] / scale
+        errors = history.standard_errors[kept] / scale.scale
         return cls(
-            X,
-            (losses - location) / scale,
-            location,
-            scale,
-            history.X[~kept],
+            X, scale(losses), scale.location, scale.scale, points[history.failed],
             slopes=slopes if np.isfinite(slopes).any() else None,
             errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
-        )
+            curves=curves_of(history, scale),
+        )  # fmt: skip
 
     @property
     def log_unit(self) -> float:
-        """Log of the unit of a density of the outcomes: the losses, and slopes where they are among the arrays."""
-        return (len(self.y) + len(self.arrays.get("slopes", ()))) * float(np.log(self.scale))
+        """Log of the unit of a density of the outcomes: the losses, and what else the arrays have in their unit."""
+        more = sum(len(self.arrays.get(name, ())) for name in _MORE_OUTCOMES)
+        return (len(self.y) + more) * float(np.log(self.scale))
 
     def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """With more points (m, D) and outcomes (m,), and no more known of them; the arrays stay those of the fit."""
@@ -114,26 +110,6 @@ class TrainingData:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
         named = {"X": self.X, "y": self.y} | dict(self.arrays)
         return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
-
-
-def capped(losses: np.ndarray) -> np.ndarray:
-    """Losses (n,), none further above the median than three times the spread of the better ones.
-
-    The spread is the distance of the median from the 10 % or from the 75 % quantile, whichever is farther. One huge
-    loss would set the scale for all, and leave nothing of the differences between the good ones; that a trial is bad is
-    all that the search needs to know of it. Of normal losses one in ten thousand is beyond.
-    """
-    return _within(losses, np.inf, _FAR)
-
-
-def _within(losses: np.ndarray, below: float, above: float) -> np.ndarray:
-    """Losses (n,), none further from the median than so many spreads."""
-    low, median, high = np.quantile(losses, [0.1, 0.5, 0.75])
-    spread = max(median - low, high - median)
-    # Where most of the losses are the same there is no scale to go by, nor is rounding error one.
-    with np.errstate(over="ignore"):
-        within = np.clip(losses, median - below * spread, median + above * spread)
-    return within if spread > 1e-10 * abs(median) else losses
 
 
 class Surrogate(ABC):

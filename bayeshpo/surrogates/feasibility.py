@@ -81,7 +81,10 @@ class FeasibilityProcess(GaussianProcessSurrogate):
 
 
 def statuses(data: TrainingData) -> TrainingData:
-    """Which trials finished, as the data of a `FeasibilityProcess`: 1 for those with a loss, -1 for failed ones."""
+    """Which trials finished, as the data of a `FeasibilityProcess`: 1 for those with a loss, -1 for failed ones.
+
+    A training that was stopped is neither: it did not fail, and nobody knows that it would have come to its end.
+    """
     X = np.concatenate([data.X, data.failed])
     y = np.repeat([1.0, -1.0], [len(data.X), len(data.failed)])
     return TrainingData(X, y, 0.0, 1.0, data.failed[:0])

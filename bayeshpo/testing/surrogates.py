@@ -175,7 +175,7 @@ def fitted_is_predicted(tested: SurrogateUnderTest) -> None:
 def believed_points_are_known(tested: SurrogateUnderTest) -> None:
     """The draws can be conditioned on pending points too; on none, that changes nothing."""
     data, Z, where = tested.data(5), tested.candidates, "5 trials and 6 believed points"
-    y, expected = np.linspace(-1.0, 1.0, len(Z)), (DRAWS, 5 + len(Z))
+    y, expected = np.linspace(-1.0, 1.0, len(Z)), (DRAWS, len(data.y) + len(Z))
     more = tested.conditioned(tested.surrogate.believing(tested.columns, data, Z, y))
     _check_predictions(tested, more, where)
     if more.fitted.shape != expected:

@@ -32,14 +32,27 @@ from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.surrogates import base
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.scale import Scale
 
 TRIALS = 40
-_CAPPED = base.capped
 Run = dict[str, Any]
 
 
-def ranked(losses: np.ndarray) -> np.ndarray:
-    """Normal scores (n,) of the losses' ranks."""
+class Ranked(Scale):
+    """Standardised normal scores of the losses' ranks."""
+
+    @classmethod
+    def of(cls, losses: np.ndarray) -> Ranked:
+        """That of the scores of these losses (n,)."""
+        of_scores = Scale.of(_scores(losses))
+        return cls(of_scores.highest, of_scores.location, of_scores.scale)
+
+    def __call__(self, losses: np.ndarray) -> np.ndarray:
+        """Standardised scores of losses (n,)."""
+        return super().__call__(_scores(losses))
+
+
+def _scores(losses: np.ndarray) -> np.ndarray:
     return norm.ppf((rankdata(losses) - 0.5) / len(losses))
 
 
@@ -49,7 +62,7 @@ VARIANTS = (*MODELS, "tpe", "random")
 
 def bayesian(found: Case, seed: int, variant: str) -> Run:
     """Bayesian or random search: configurations with their losses, and where each trial came out of its predictive."""
-    base.capped = ranked if variant == "ranked" else _CAPPED
+    base.Scale = Ranked if variant == "ranked" else Scale
     watched, searcher = Watched(), bayeshpo.RandomSearcher()
     if variant in MODELS:
         searcher = bayeshpo.BayesianSearcher(surrogate=MODELS[variant], inference=watched)

@@ -21,10 +21,10 @@ import bayeshpo
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Branin, Hartmann6
-from bayeshpo.surrogates import base
+from bayeshpo.surrogates import scale
 
-CAPPED = base.capped
-VARIANTS = {"capped": CAPPED, "as they are": lambda losses: losses, "random search": CAPPED}
+CAPPED = scale.cap
+VARIANTS = {"capped": CAPPED, "as they are": lambda losses: np.inf, "random search": CAPPED}
 PROBLEMS = {"branin": (Branin(), 30), "hartmann6": (Hartmann6(), 36)}
 OUTLIERS = (0.0, 0.1)
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _regret(problem: str, outliers: float, variant: str, seed: int) -> float:
-    base.capped = VARIANTS[variant]
+    scale.cap = VARIANTS[variant]
     function, budget = PROBLEMS[problem]
     searcher = bayeshpo.RandomSearcher() if variant == "random search" else bayeshpo.BayesianSearcher()
     study = bayeshpo.Study(function.space, searcher, seed=seed, name=problem)
