@@ -8,7 +8,7 @@ hyperparameter and the joint log density, which also sees data that were not use
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -132,20 +132,16 @@ def simulated(
 ) -> tuple[np.ndarray, list[TrainingData]]:
     """Unconstrained hyperparameters (simulations, Q) from the prior, and data given them, one for each.
 
-    ``blank`` has the points, and anything finite where losses and slopes belong; slopes come before losses.
+    ``blank`` has the points, and anything finite where losses and slopes belong.
     """
-    model: Any = density.surrogate.model(density.columns, blank.X, blank.y)
-    pm.set_data(density.surrogate.prepared(density.columns, blank).named(), model)
+    surrogate, columns = density.surrogate, density.columns
+    model: Any = surrogate.model(columns, blank.X, blank.y)
+    pm.set_data(surrogate.prepared(columns, blank).named(), model)
     [outcome] = model.observed_RVs
     drawn = pm.draw([*model.free_RVs, outcome], draws=simulations, random_seed=rng, mode=UNCOMPILED)
     values = {rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=False)}
-    return density.unconstrain(values), [_observed(blank, np.asarray(outcome)) for outcome in drawn[-1]]
-
-
-def _observed(blank: TrainingData, outcome: np.ndarray) -> TrainingData:
-    """The data with this outcome: the losses, after the slopes where there are any."""
-    k, slopes = len(outcome) - len(blank.y), None
-    if blank.slopes is not None:
-        slopes = blank.slopes.copy()
-        slopes[np.isfinite(slopes)] = outcome[:k]
-    return replace(blank, y=outcome[k:], slopes=slopes)
+    data = [
+        surrogate.simulated(columns, {name: v[s] for name, v in values.items()}, blank, np.asarray(found), rng)
+        for s, found in enumerate(drawn[-1])
+    ]
+    return density.unconstrain(values), data

@@ -244,6 +244,29 @@ class Surrogate(ABC):
         """The data under which the density is the prior's: no trials at all."""
         return self.prepared(columns, TrainingData.none(columns.dimension))
 
+    def simulated(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        blank: TrainingData,
+        outcome: np.ndarray,
+        rng: np.random.Generator,
+    ) -> TrainingData:
+        """Data of simulated trials; overridden where they have more than losses.
+
+        Parameters
+        ----------
+        columns, p
+            The columns of the space, and one draw of the hyperparameters.
+        blank
+            The trials, with anything finite where losses belong, and whatever else is told.
+        outcome
+            What `model` has drawn for these given p.
+        rng
+            Source of what is drawn beside.
+        """
+        return replace(blank, y=outcome)
+
     def believing(self, columns: Columns, data: TrainingData, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """The data of a fit with more points (m, D) and outcomes (m,), which `condition` is to take for observed."""
         return data.extended(X, y)

@@ -62,6 +62,21 @@ class DerivativeGaussianProcess(GaussianProcess):
             return {name: array[:0] for name, array in arrays.items()}
         return arrays
 
+    def simulated(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        blank: TrainingData,
+        outcome: np.ndarray,
+        rng: np.random.Generator,
+    ) -> TrainingData:
+        """Slopes wherever there are some, and losses, which come after them."""
+        if blank.slopes is None:
+            return replace(blank, y=outcome)
+        slopes, n = blank.slopes.copy(), len(blank.y)
+        slopes[np.isfinite(slopes)] = outcome[: len(outcome) - n]
+        return replace(blank, y=outcome[len(outcome) - n :], slopes=slopes)
+
     def remarks(self, data: TrainingData) -> dict[str, Any]:
         """How many slopes the fit has seen, and whether the gate was shut before others."""
         used = len(data.arrays["slopes"])
