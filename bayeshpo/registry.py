@@ -86,6 +86,10 @@ SURROGATES = {
         "gp that is told gradients, where the problem gives them",
         uses_gradients=True,
     ),
+    "learning_curve": Entry(
+        "bayeshpo.surrogates.learning_curve:LearningCurveGaussianProcess",
+        "gp that learning curves inform, of stopped trials too",
+    ),
     "horseshoe": Entry(
         "bayeshpo.surrogates.horseshoe:HorseshoeRegression", "quadratic regression of which few terms matter"
     ),
