@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import TREE, density_on
+from surrogate_cases import OF_THE_TRIALS, TREE, density_on, left_out_by_hand, posterior_of
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.inference.density import log_density
@@ -22,7 +22,6 @@ from bayeshpo.surrogates.feasibility import statuses
 from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 from bayeshpo.testing import SurrogateUnderTest
-from bayeshpo.testing import surrogates as promises
 from bayeshpo.testing.trials import bowl, history_of
 from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
@@ -128,6 +127,14 @@ def finals(data, p):
     return function(inputs, outputs, mode=UNCOMPILED, on_unused_input="ignore")(*p.values(), *data.named().values())
 
 
+def test_left_out_are_final_losses_alone():
+    data, draws = TESTED.data(12), TESTED.draws[:6]
+    found = TESTED.predictive.left_out(posterior_of(TESTED.density, draws, data))
+    for p, values in zip(dicts(TESTED.density, draws), found, strict=True):
+        residual, K, *_ = joint(data, p)
+        np.testing.assert_allclose(values, left_out_by_hand(residual, K, 6), rtol=1e-5, atol=1e-6)
+
+
 def test_final_losses_of_stopped_trials():
     data = TESTED.data(12)
     Z = np.array([curve.x for curve in data.curves if curve.stopped])
@@ -157,19 +164,7 @@ def test_without_curves_the_likelihood_is_that_of_gp():
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "promise",
-    [
-        promises.right_gradient,
-        promises.order_of_trials_does_not_matter,
-        promises.unit_of_the_loss_does_not_matter,
-        promises.fitted_is_predicted,
-        promises.believed_points_are_known,
-        promises.odd_trials_are_survived,
-        pytest.param(promises.fits, marks=pytest.mark.slow),
-    ],
-    ids=lambda promise: promise.__name__,
-)
+@pytest.mark.parametrize("promise", OF_THE_TRIALS, ids=lambda promise: promise.__name__)
 def test_promises_are_kept_with_curves_too(promise):
     promise(TESTED)
 

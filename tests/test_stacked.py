@@ -310,6 +310,7 @@ def test_a_mixture_of_one_is_its_member():
         ({"members": ["stacked"]}, "expected members that are PyMC models, got 'stacked'"),
         ({"weights": "bma"}, "expected weights of 'loo' or 'one_step_ahead', got 'bma'"),
         ({"members": ["gp", "derivative"], "weights": "one_step_ahead"}, "losses alone, .* got 'derivative'"),
+        ({"members": ["gp", "learning_curve"], "weights": "one_step_ahead"}, "losses alone, .* got 'learning_curve'"),
     ],
 )
 def test_impossible_mixtures_are_refused(arguments, message):

@@ -83,6 +83,10 @@ class LearningCurveGaussianProcess(GaussianProcess):
             "stopped_y": np.array([c.y[-1] for c in stopped]),
         }
 
+    def observes_more(self) -> bool:
+        """Yes: curves."""
+        return True
+
     def remarks(self, data: TrainingData) -> dict[str, Any]:
         """How many curves the fit has seen, and how many of them of stopped trials."""
         return {"curves": len(data.arrays["curve_X"]), "stopped": len(data.arrays["stopped_y"])}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +28,7 @@ import pandas as pd
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from bayeshpo.experiment.rows import Rows
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.posterior import Posterior
@@ -99,18 +99,16 @@ def main() -> None:
     tasks = [*texts, *_LCBENCH]
     if unknown := sorted(set(arguments.tasks) - set(tasks)):
         parser.error(f"expected tasks of {', '.join(tasks)}, got {', '.join(unknown)}")
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / "predictions.jsonl"
-    known = {_key(row) for row in _read(path)}
-    for seed, share, name in itertools.product(range(arguments.seeds), _SHARES, arguments.tasks or tasks):
-        for model in _MODELS:
-            row = {"task": name, "share": share, "model": model, "seed": seed}
-            if _key(row) in known:
-                continue
+    rows = Rows(arguments.output / "predictions.jsonl", "task", "share", "model", "seed")
+    for seed, share, name, model in itertools.product(
+        range(arguments.seeds), _SHARES, arguments.tasks or tasks, _MODELS
+    ):
+        row = {"task": name, "share": share, "model": model, "seed": seed}
+        if row not in rows:
             task = taskset(texts[name]) if name in texts else lcbench(folder / "lcbench_surrogate_table", name)
-            with path.open("a") as file, one_blas_thread():
-                file.write(json.dumps(row | _predicted(task, share, model, seed)) + "\n")
-    text = "\n".join(_table(_read(path)))
+            with one_blas_thread():
+                rows.add(row | _predicted(task, share, model, seed))
+    text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
 
@@ -208,14 +206,6 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
         cells += [f"{s:.2f}" for s in scores]
         lines.append("| " + " | ".join([*cells, "" if model == "gp" else f"{better} of {len(mine)}", ok]) + " |")
     return lines
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["task"], row["share"], row["model"], row["seed"]
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":
