@@ -42,10 +42,9 @@ class Ranked(Scale):
     """Standardised normal scores of the losses' ranks."""
 
     @classmethod
-    def of(cls, losses: np.ndarray) -> Ranked:
+    def of(cls, losses: np.ndarray, *, outliers: bool = False) -> Ranked:
         """That of the scores of these losses (n,)."""
-        of_scores = Scale.of(_scores(losses))
-        return cls(of_scores.highest, of_scores.location, of_scores.scale)
+        return cls(**vars(Scale.of(_scores(losses), outliers=outliers)))
 
     def __call__(self, losses: np.ndarray) -> np.ndarray:
         """Standardised scores of losses (n,)."""
