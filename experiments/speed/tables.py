@@ -110,12 +110,12 @@ def start(records: Records, cells: list[Cell]) -> list[str]:
 
 
 def unmeasured(records: Records, part: str, cells: list[Cell]) -> list[str]:
-    """A line for every cell that was tried and came to nothing."""
-    tried = [(cell, records.get(part, cell)) for cell in cells]
+    """A line for every cell that was not run, or that came to nothing."""
+    found = [(cell, records.get(part, cell) or {"status": "not run", "result": {}}) for cell in cells]
     return [
-        f"- {part} {cell}: {record['status']} ({record['result'].get('reason', '')})"
-        for cell, record in tried
-        if record and record["status"] != "done"
+        f"- {part} {cell}: {record['status']}{''.join(f' ({why})' for why in record['result'].values())}"
+        for cell, record in found
+        if record["status"] != "done"
     ]
 
 
