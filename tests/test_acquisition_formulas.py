@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -91,13 +93,17 @@ def test_log_cdf_and_its_derivative():
     np.testing.assert_allclose(slope[~near], -far * (1.0 + 1.0 / far**2), rtol=1e-10)
 
 
-def of(acquisition, mean, variance, incumbent, weight):
-    """Value (m,) and derivatives by mean and variance (S, m) of an acquisition."""
+@cache
+def formula(acquisition):
+    """Value (m,) and derivatives by mean and variance (S, m), from mean, variance, incumbent and weight."""
     inputs = [pt.dmatrix("mean"), pt.dmatrix("variance"), pt.dvector("incumbent"), pt.dmatrix("weight")]
     value = acquisition.over_draws(*inputs)
     outputs = [value, *grad(pt.sum(value), inputs[:2], disconnected_inputs="ignore")]
-    f = function(inputs, outputs, mode=UNCOMPILED, on_unused_input="ignore")
-    return f(mean, variance, incumbent, weight)
+    return function(inputs, outputs, mode=UNCOMPILED, on_unused_input="ignore")
+
+
+def of(acquisition, *inputs):
+    return formula(acquisition)(*inputs)
 
 
 def moments(seed, scale=1.0, S=5, m=4):

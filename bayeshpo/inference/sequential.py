@@ -203,7 +203,8 @@ class Sequential(Engine):
             reach = f"{moved.offered / moved.sweeps:.1%}"
             reason = f"proposals reach {reach} of the posterior a sweep: its tails cannot be trusted; compare nuts"
             report = replace(report, status="not_converged", reason=reason)
-        whole = None if moved.log_integral is None else moved.log_integral - step.data.log_unit
+        integral = moved.log_integral if step.has_news else None
+        whole = None if integral is None else integral - step.data.log_unit
         if whole is not None and step.known_evidence is not None:
             # What the bridge has cost is no evidence for it: its draws had not quite arrived at each of its piers.
             report = replace(report, evidence_increment=whole - step.known_evidence)

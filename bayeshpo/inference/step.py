@@ -125,6 +125,11 @@ class Step:
         """Whether the weights leave next to nothing of the population, as where inducing points were exchanged."""
         return effective_draws(self.weights(1.0)) < _FAR_SHARE * self.log_weights.size
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the way is one: not where there are no data, nor where the draws know them already."""
+        return not np.array_equal(self.before, self.after)
+
     def log_ratio(self, share: float) -> float:
         """Log of how much the density's integral changes over a share of the way, as the draws estimate it."""
         return log_sum_exp(self.log_weights + share * self._increment())
