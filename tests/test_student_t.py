@@ -106,6 +106,24 @@ def test_density_and_conditional_are_nearly_those_of_all_components(likelihood, 
     assert found[-1][0] > 10.0 * np.median(found[-1])
 
 
+@pytest.mark.parametrize("seed", [4, 6])
+def test_each_trial_left_out_is_a_ratio_of_densities(likelihood, mixture, seed):
+    X, _, y = process(9, np.random.default_rng(seed))
+    p = {"mean": 0.1, "amplitude": 1.0, "lengthscale": np.full(2, 0.6), "noise": 0.15, "nu": 3.0}
+    surrogate, symbolic = StudentTProcess(), {name: pt.as_tensor(value) for name, value in p.items()}
+    data = {"X": pt.as_tensor(X), "y": pt.as_tensor(y)}
+    state = surrogate.condition(COLUMNS, symbolic, data)
+    found = function([], surrogate.leave_one_out(COLUMNS, symbolic, state, data), mode=UNCOMPILED)()
+    K, r, noise = matern52(X, X, p["lengthscale"], 1.0), y - 0.1, mixture(p["noise"], p["nu"])
+
+    def without(i):
+        return likelihood(np.delete(np.delete(K, i, 0), i, 1), np.delete(r, i), *noise)[0]
+
+    # Where only the one outlier is far off, whatever is left out, variances of the others hardly change.
+    expected = likelihood(K, r, *noise)[0] - np.array([without(i) for i in range(9)])
+    np.testing.assert_allclose(found, expected, atol=0.1)
+
+
 def test_derivatives_of_the_density(likelihood):
     rng, h = np.random.default_rng(3), 1e-6
     _, K, r = process(8, rng)

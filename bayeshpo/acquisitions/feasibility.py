@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.acquisitions.normal import cdf
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.laplace import Laplace
 from bayeshpo.inference.posterior import Posterior
@@ -78,6 +79,5 @@ def _formula() -> Any:
     """Mean and variance (S, m) to the log of the mean probability (m,), and its derivatives by both."""
     mean, variance = pt.dmatrix("mean"), pt.dmatrix("variance")
     # Where the probability is nothing its logarithm has to stay finite.
-    share = 0.5 * pt.erfc(-mean / pt.sqrt(2.0 * (1.0 + variance)))
-    value = pt.log(pt.maximum(pt.mean(share, axis=0), 1e-300))
+    value = pt.log(pt.maximum(pt.mean(cdf(mean / pt.sqrt(1.0 + variance)), axis=0), 1e-300))
     return function([mean, variance], [value, *grad(pt.sum(value), [mean, variance])], mode=UNCOMPILED)

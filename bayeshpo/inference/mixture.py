@@ -136,10 +136,9 @@ def reach(log_weights: np.ndarray) -> float:
 
 def log_integral(log_weights: np.ndarray) -> float | None:
     """Log of the target's integral by importance sampling, or None where too few of the weights (S,) count."""
-    weights = np.where(np.isfinite(log_weights), log_weights, -np.inf)
-    if _effective_share(weights) * len(weights) < _ENOUGH:
+    if _effective_share(log_weights) * len(log_weights) < _ENOUGH:
         return None
-    return log_sum_exp(weights) - float(np.log(len(weights)))
+    return log_sum_exp(log_weights) - float(np.log(len(log_weights)))
 
 
 def _effective_share(log_weights: np.ndarray) -> float:

@@ -82,6 +82,17 @@ class StudentTProcess(GaussianProcess):
         """y less what alpha leaves to the noise."""
         return data["y"] - (state["variance"] + state["jitter"]) * state["alpha"]
 
+    def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
+        """log sum_k w_k N(rho_i | 0, v_i + s_k^2): what the others leave of y_i (see `mixture_likelihood`).
+
+        Their variances have seen y_i too: the density of one that is far off can come out too high.
+        """
+        d = pt.sqr(state["M"]).sum(axis=0)
+        v = pt.maximum(1.0 / d - state["variance"] - state["jitter"], 0.0)
+        variances, log_weights = student_t_mixture(p["noise"], p["nu"])
+        t, rho = v[:, None] + variances, (state["alpha"] / d)[:, None]
+        return pt.logsumexp(log_weights - 0.5 * (pt.sqr(rho) / t + pt.log(2.0 * np.pi * t)), axis=1)
+
 
 def student_t_mixture(noise: Any, nu: Any) -> tuple[Any, Any]:
     """Variances (k,) and log weights (k,) of normals whose mixture is noise t + N(0, NUGGET).
