@@ -112,13 +112,13 @@ class Maximizer:
             return Z[space.legal(Z) & ~_among(Z, taken)]
 
         if space.size <= self.exhaustive:
-            pool = free(space.grid())
+            pool = free(self.pool(space, best, rng))
             if len(pool) == 0:
                 raise SpaceExhausted(f"all {len(space.grid())} configurations are tried")
             scores = objective.value(pool)
             refined = pool[_best_few(scores, 4 * self.starts)]
         else:
-            pool = free(np.concatenate([space.sample(self.candidates, rng), self._around(best, space, rng)]))
+            pool = free(self.pool(space, best, rng))
             if len(pool) == 0:
                 raise SpaceExhausted(f"no untried configuration among {self.candidates} random ones")
             pool = pool[_best_few(objective.rough(pool), self.kept)]
@@ -133,6 +133,12 @@ class Maximizer:
         values, errors = objective.careful(refined)
         k = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
         return Maximum(refined[k], float(values[k]), float(errors[k]), False)
+
+    def pool(self, space: SearchSpace, best: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Random points of the space and points around the best ones (m, D); all points of a small finite space."""
+        if space.size <= self.exhaustive:
+            return space.grid()
+        return np.concatenate([space.sample(self.candidates, rng), self._around(best, space, rng)])
 
     def _around(self, best: np.ndarray, space: SearchSpace, rng: np.random.Generator) -> np.ndarray:
         """Perturbations of the best trials: some coordinates move a little; choices, and what was inactive, anew."""

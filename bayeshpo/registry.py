@@ -106,9 +106,38 @@ SURROGATES = {
 
 ACQUISITIONS = {
     "log_ei": Entry("bayeshpo.acquisitions.log_ei:LogExpectedImprovement", "log expected improvement (default)"),
+    "noisy_ei": Entry(
+        "bayeshpo.acquisitions.noisy_ei:NoisyExpectedImprovement", "improvement over a best trial that noise hides"
+    ),
+    "cost_ei": Entry(
+        "bayeshpo.acquisitions.cost_ei:ExpectedImprovementPerSecond", "log expected improvement per second"
+    ),
     "ei": Entry("bayeshpo.acquisitions.ei:ExpectedImprovement", "expected improvement, which underflows"),
     "pi": Entry("bayeshpo.acquisitions.pi:ProbabilityOfImprovement", "log probability of improving by a margin"),
     "ucb": Entry("bayeshpo.acquisitions.ucb:UpperConfidenceBound", "optimistic bound, of each draw or of the marginal"),
+    "thompson": Entry("bayeshpo.acquisitions.thompson:ThompsonSampling", "lowest place of one function drawn"),
+    "max_value_entropy": Entry(
+        "bayeshpo.acquisitions.max_value_entropy:MaxValueEntropy",
+        "information about the minimum's value",
+        restricted=True,
+    ),
+    "joint_entropy": Entry(
+        "bayeshpo.acquisitions.joint_entropy:JointEntropy",
+        "information about the minimum's place and value",
+        restricted=True,
+    ),
+    "optimum_entropy": Entry(
+        "bayeshpo.acquisitions.optimum_entropy:OptimumEntropy", "information about the minimum's place"
+    ),
+    "knowledge_gradient": Entry(
+        "bayeshpo.acquisitions.knowledge_gradient:KnowledgeGradient",
+        "how much lower the lowest mean will be",
+        restricted=True,
+    ),
+    "scorebo": Entry(
+        "bayeshpo.acquisitions.scorebo:SelfCorrecting", "where draws disagree, as far as the minimum is concerned"
+    ),
+    "bald": Entry("bayeshpo.acquisitions.bald:Disagreement", "information about the hyperparameters"),
     "variance": Entry("bayeshpo.acquisitions.variance:PredictiveVariance", "where least is known of the surface"),
 }
 

@@ -29,6 +29,7 @@ OF_THE_TRIALS = [
     promises.right_pullback,
     promises.fitted_is_predicted,
     promises.believed_points_are_known,
+    promises.covariances_are_of_one_function,
     promises.odd_trials_are_survived,
     pytest.param(promises.fits, marks=pytest.mark.slow),
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
 from scipy.optimize import brentq
 
+from bayeshpo.acquisitions.base import Candidates
 from bayeshpo.acquisitions.ei import ExpectedImprovement
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.normal import log_cdf, log_h
@@ -95,10 +97,16 @@ def test_log_cdf_and_its_derivative():
 
 @cache
 def formula(acquisition):
-    """Value (m,) and derivatives by mean and variance (S, m), from mean, variance, incumbent and weight."""
-    inputs = [pt.dmatrix("mean"), pt.dmatrix("variance"), pt.dvector("incumbent"), pt.dmatrix("weight")]
-    value = acquisition.over_draws(*inputs)
-    outputs = [value, *grad(pt.sum(value), inputs[:2], disconnected_inputs="ignore")]
+    """Value (m,) and derivatives by what draws say, from that, what is known (S, ...) and weight (S, m)."""
+    at = [pt.dmatrix("mean"), pt.dmatrix("variance")]
+    if acquisition.joint:
+        at.append(pt.dtensor3("covariance"))
+    if acquisition.noisy:
+        at.append(pt.dmatrix("noise"))
+    known = {name: pt.tensor(name, dtype="float64", shape=(None,) * ndim) for name, ndim in acquisition.known.items()}
+    inputs = [*at, *known.values(), pt.dmatrix("weight")]
+    value = acquisition.over_draws(Candidates(*at), SimpleNamespace(**known), inputs[-1])
+    outputs = [value, *grad(pt.sum(value), at, disconnected_inputs="ignore")]
     return function(inputs, outputs, mode=UNCOMPILED, on_unused_input="ignore")
 
 
@@ -174,20 +182,64 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("acquisition", [a for _, a in ALL], ids=[name for name, _ in ALL])
-def test_derivatives_by_the_moments(acquisition):
-    mean, variance, incumbent, weight = moments(4)
-    slopes = of(acquisition, mean, variance, incumbent, weight)[1:]
+def told(acquisition, seed, S=5, m=4, R=3):
+    """What a formula takes of a few draws and candidates, in a possible order of size, by name."""
+    rng = np.random.default_rng(seed)
+    mean, variance, incumbent, weight = moments(seed, S=S, m=m)
+    there = rng.uniform(0.5, 2.0, (S, R))
+    correlation = rng.uniform(-0.5, 0.5, (S, m, R))
+    known = {
+        "incumbent": incumbent,
+        "minimum": mean.min(axis=1)[:, None] - rng.uniform(0.1, 1.0, (S, R)),
+        "mean_there": rng.standard_normal((S, R)),
+        "variance_there": there,
+        "best": incumbent[:, None] + rng.standard_normal((S, R)),
+        "pull": rng.standard_normal((S, R, R) if acquisition.known.get("pull") == 3 else (S, R)),
+        "whitening": np.linalg.inv(np.linalg.cholesky(np.eye(R) * 4.0 + rng.uniform(-1.0, 1.0))).T * np.ones((S, 1, 1)),
+        "cell": np.eye(2)[rng.integers(2, size=(S, R))],
+    }
+    at = [mean, variance]
+    if acquisition.joint:
+        at.append(correlation * np.sqrt(variance[:, :, None] * there[:, None, :]))
+    if acquisition.noisy:
+        at.append(rng.uniform(0.1, 0.5, (S, m)))
+    return at, [known[name] for name in acquisition.known], weight
+
+
+EVERY = pytest.mark.parametrize("acquisition", [a for _, a in ALL], ids=[name for name, _ in ALL])
+
+
+@EVERY
+def test_slopes_of_the_formula(acquisition):
+    at, known, weight = told(acquisition, 4)
+    slopes = of(acquisition, *at, *known, weight)[1:]
     for which, slope in enumerate(slopes):
-        for i in range(len(mean)):
-            step = np.zeros_like(mean)
-            step[i] = 1e-5
-            up, down = (
-                of(acquisition, *(x + sign * step * (k == which) for k, x in enumerate((mean, variance))), incumbent,
-                   weight)[0]
-                for sign in (1.0, -1.0)
-            )  # fmt: skip
-            np.testing.assert_allclose(slope[i], (up - down) / 2e-5, rtol=1e-4, atol=1e-6)
+        for i in range(len(weight)):
+            for index in np.ndindex(slope.shape[2:]):
+                step = np.zeros_like(at[which])
+                step[(i, slice(None), *index)] = 1e-5
+                up, down = (
+                    of(acquisition, *(x + sign * step if k == which else x for k, x in enumerate(at)), *known, weight)[
+                        0
+                    ]
+                    for sign in (1.0, -1.0)
+                )
+                np.testing.assert_allclose(slope[(i, slice(None), *index)], (up - down) / 2e-5, rtol=1e-4, atol=1e-6)
+
+
+@EVERY
+def test_draws_counted_twice_with_half_the_weight_change_nothing(acquisition):
+    at, known, weight = told(acquisition, 5)
+    once = of(acquisition, *at, *known, weight)[0]
+    twice = of(acquisition, *(np.concatenate([x, x]) for x in (*at, *known)), np.concatenate([weight, weight]) / 2.0)[0]
+    np.testing.assert_allclose(once, twice, rtol=1e-10)
+
+
+@EVERY
+def test_order_of_draws_does_not_matter(acquisition):
+    (at, known, weight), order = told(acquisition, 6), [3, 0, 4, 2, 1]
+    shuffled = of(acquisition, *(x[order] for x in (*at, *known)), weight[order])[0]
+    np.testing.assert_allclose(of(acquisition, *at, *known, weight)[0], shuffled, rtol=1e-10)
 
 
 def test_expected_improvement_underflows_and_says_so_by_a_flat_zero():

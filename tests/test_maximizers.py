@@ -16,9 +16,10 @@ from ConfigSpace import (
 )
 from surrogate_cases import PLANE, density_on, wavy
 
-from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
+from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
+from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential

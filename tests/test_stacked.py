@@ -14,8 +14,9 @@ from toy_surrogates import LINE, Level, LevelAndSpread, Toy, outcomes
 from typer.testing import CliRunner
 
 import bayeshpo
-from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+from bayeshpo.acquisitions.compiled import CompiledAcquisition
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
+from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.cli import app
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.audit import audit
@@ -77,7 +78,7 @@ def test_acquisition_is_the_weighted_sum_of_the_members(mixture):
     expected = np.log(0.75 * np.exp(values[0]) + 0.25 * np.exp(values[1]))
     np.testing.assert_allclose(compiled.value(state, Z), expected)
     # Each fourth draw, counted through; and all of them, in chunks.
-    fitted = state.every(4).draws.fitted
+    fitted = compiled.every(state, 4).draws.fitted
     np.testing.assert_array_equal(fitted, state.draws.fitted[::4])
     everything, error = compiled.over_all_draws(mixture.thinned(64), known, Z)
     np.testing.assert_allclose(everything, expected)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.acquisitions.base import Acquisition
+from bayeshpo.acquisitions.base import Acquisition, Candidates
 from bayeshpo.acquisitions.normal import h
 from bayeshpo.surrogates.symbolic import pt
 
@@ -19,12 +19,9 @@ class ExpectedImprovement(Acquisition):
     """Mean over draws of E[max(incumbent - f(x), 0)], in standardised losses."""
 
     name = "ei"
+    logarithmic = False
 
-    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+    def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
         """Weighted mean (m,) of s h(z)."""
-        s = pt.sqrt(variance)
-        return pt.sum(weight * s * h((incumbent[:, None] - mean) / s), axis=0)
-
-    def where_feasible(self, value: Any, log_probability: Any) -> Any:
-        """What fails does not improve."""
-        return value * pt.exp(log_probability)
+        s = pt.sqrt(at.variance)
+        return pt.sum(weight * s * h((known.incumbent[:, None] - at.mean) / s), axis=0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.acquisitions.base import ExpectedUtility
+from bayeshpo.acquisitions.base import Acquisition, ExpectedUtility
+from bayeshpo.acquisitions.noisy_ei import NoisyExpectedImprovement
 from bayeshpo.acquisitions.normal import log_h
 from bayeshpo.surrogates.symbolic import pt
 
@@ -19,6 +20,10 @@ class LogExpectedImprovement(ExpectedUtility):
     """log of the mean over draws of E[max(incumbent - f(x), 0)]."""
 
     name = "log_ei"
+
+    def when_pending(self, surrogate: Any) -> Acquisition:
+        """The improvement over what pending trials may bring, where the surrogate says how they belong together."""
+        return NoisyExpectedImprovement() if surrogate.is_joint else self
 
     def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
         """log s + log h(z) (S, m)."""

@@ -47,3 +47,9 @@ def log_h(z: Any) -> Any:
     u = pt.switch(z <= _SERIES_BELOW, z, _SERIES_BELOW) ** -2.0
     series = -0.5 / u - _LOG_SQRT_TWO_PI + pt.log(u) + pt.log1p(u * (-3.0 + u * (15.0 - 105.0 * u)))
     return pt.switch(z > -1.0, pt.log(h(near)), pt.switch(z > _SERIES_BELOW, tail, series))
+
+
+def mixture_variance(mean: Any, variance: Any, weight: Any) -> Any:
+    """Variance (m,) of a mixture of distributions of means and variances (S, m), with weights (S, m) of sum 1."""
+    centre = pt.sum(weight * mean, axis=0)
+    return pt.sum(weight * (variance + pt.sqr(mean - centre)), axis=0)

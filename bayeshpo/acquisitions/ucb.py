@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition
+from bayeshpo.acquisitions.base import Acquisition, Candidates
 from bayeshpo.acquisitions.mixture_quantile import quantile
 from bayeshpo.errors import SpecificationError
 from bayeshpo.surrogates.symbolic import pt
@@ -38,9 +38,9 @@ class UpperConfidenceBound(Acquisition):
         if not 0.0 < self.beta < np.inf:
             raise SpecificationError(f"ucb: expected a finite beta > 0, got {self.beta}")
 
-    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+    def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
         """Bound (m,)."""
-        s = pt.sqrt(variance)
+        s = pt.sqrt(at.variance)
         if self.marginal:
-            return -quantile(mean, s, weight, -self.beta)
-        return pt.sum(weight * (self.beta * s - mean), axis=0)
+            return -quantile(at.mean, s, weight, -self.beta)
+        return pt.sum(weight * (self.beta * s - at.mean), axis=0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.acquisitions.base import Acquisition
+from bayeshpo.acquisitions.base import Acquisition, Candidates
+from bayeshpo.acquisitions.normal import mixture_variance
 from bayeshpo.surrogates.symbolic import pt
 
 
@@ -19,7 +20,6 @@ class PredictiveVariance(Acquisition):
 
     name = "variance"
 
-    def over_draws(self, mean: Any, variance: Any, incumbent: Any, weight: Any) -> Any:
+    def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
         """log variance (m,), squares of standardised losses."""
-        centre = pt.sum(weight * mean, axis=0)
-        return pt.log(pt.sum(weight * (variance + pt.sqr(mean - centre)), axis=0))
+        return pt.log(mixture_variance(at.mean, at.variance, weight))

@@ -50,6 +50,31 @@ class ConditionedDraws:
         return ConditionedDraws(parameters, state, self.data, self.fitted[start::step])
 
 
+@dataclass(frozen=True)
+class Symbols:
+    """The variables that a model's predictive is an expression of.
+
+    Attributes
+    ----------
+    p, state
+        Hyperparameters of one draw, and what is kept of the data for it, by name.
+    data
+        Training data by name.
+    Z
+        Candidates (m, D).
+    """
+
+    p: Mapping[str, Any]
+    state: Mapping[str, Any]
+    data: Mapping[str, Any]
+    Z: Any
+
+    @property
+    def own(self) -> list[Any]:
+        """What each draw has for itself."""
+        return [*self.p.values(), *self.state.values()]
+
+
 class Predictive(ABC):
     """Mean and variance of the latent function for every draw, whatever a draw is."""
 
@@ -66,6 +91,10 @@ class Predictive(ABC):
     @abstractmethod
     def pullback(self, draws: Any, Z: np.ndarray, by_mean: np.ndarray, by_variance: np.ndarray) -> np.ndarray:
         """Derivative by Z (m, D) of a function whose derivatives by mean and variance are given, (S, m) each."""
+
+    @abstractmethod
+    def members(self, draws: Any) -> list[tuple[ModelPredictive, ConditionedDraws]]:
+        """The draws by the model that they are of, in their order: one part, unless there are several models."""
 
     @abstractmethod
     def prepare(self) -> Iterator[Any]:
@@ -90,22 +119,21 @@ class ModelPredictive(Predictive):
     def __init__(self, density: LogDensity) -> None:
         self.density = density
         self._surrogate, self._columns = density.surrogate, density.columns
-        # Symbolic hyperparameters of one draw, data, candidates, and one draw's state.
-        self._p = {b.name: pt.tensor(b.name, dtype="float64", shape=b.shape) for b in density.blocks}
-        self._data, self._Z = density.data_variables(), pt.dmatrix("Z")
-        self._conditioned = self._surrogate.condition(self._columns, self._p, self._data)
-        self._state = {k: pt.tensor(k, dtype=v.dtype, shape=(None,) * v.ndim) for k, v in self._conditioned.items()}
+        p = {b.name: pt.tensor(b.name, dtype="float64", shape=b.shape) for b in density.blocks}
+        data = density.data_variables()
+        self._conditioned = self._surrogate.condition(self._columns, p, data)
+        self.symbols = Symbols(p, like(self._conditioned), data, pt.dmatrix("Z"))
 
     def condition(self, Q: np.ndarray, data: TrainingData) -> ConditionedDraws:
         """Unconstrained draws Q (S, Q) with their state given the data."""
         parameters, named = self.density.constrain(Q), data.named()
         *state, fitted = self._condition(*parameters.values(), *named.values(), entries=len(data.y) ** 2)
-        return ConditionedDraws(parameters, dict(zip(self._state, state, strict=True)), named, fitted)
+        return ConditionedDraws(parameters, dict(zip(self.symbols.state, state, strict=True)), named, fitted)
 
     def __call__(self, draws: ConditionedDraws, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean (S, m) and variance (S, m) of the latent function at Z (m, D), in units of the standardised outcome."""
         Z = np.ascontiguousarray(Z)
-        mean, variance = self._predict(*_own(draws), *draws.data.values(), Z, entries=_entries(draws, Z))
+        mean, variance = self._predict(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))
         return mean, variance
 
     def pullback(
@@ -113,15 +141,21 @@ class ModelPredictive(Predictive):
     ) -> np.ndarray:
         """Derivative by Z (m, D) of a function whose derivatives by mean and variance are given, (S, m) each."""
         Z, slopes = np.ascontiguousarray(Z), (np.ascontiguousarray(by_mean), np.ascontiguousarray(by_variance))
-        (gradient,) = self._pullback(*_own(draws), *slopes, *draws.data.values(), Z, entries=_entries(draws, Z))
+        (gradient,) = self._pullback(*own_arrays(draws), *slopes, *draws.data.values(), Z, entries=entries(draws, Z))
         return gradient.sum(axis=0)
+
+    def members(self, draws: ConditionedDraws) -> list[tuple[ModelPredictive, ConditionedDraws]]:
+        """All of them."""
+        return [(self, draws)]
 
     def left_out(self, posterior: Posterior) -> np.ndarray:
         """Log density (S, n) of each outcome given all the others, under every draw of a posterior."""
         Q, data = posterior.draws, posterior.data
         parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
         n = len(data.y)
-        return np.concatenate([self._compiled_left_out(*_own(d), *d.data.values(), entries=n**2)[0] for d in parts])
+        return np.concatenate(
+            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=n**2)[0] for d in parts]
+        )
 
     def prepare_left_out(self) -> None:
         """Compile what `left_out` needs, if it is not compiled yet."""
@@ -139,8 +173,9 @@ class ModelPredictive(Predictive):
 
     @cached_property
     def _condition(self) -> OverDraws:
-        fitted = self._surrogate.fitted(self._columns, self._p, self._conditioned, self._data)
-        own, shared = self._p.values(), self._data.values()
+        p, data = self.symbols.p, self.symbols.data
+        fitted = self._surrogate.fitted(self._columns, p, self._conditioned, data)
+        own, shared = p.values(), data.values()
         outputs = [*self._conditioned.values(), fitted]
         parameters = self.density.constrain(np.zeros((1, self.density.dimension)))
         example = [v[0] for v in parameters.values()], self.density.example.named().values()
@@ -148,42 +183,67 @@ class ModelPredictive(Predictive):
 
     @cached_property
     def _predict(self) -> OverDraws:
-        return self._on_candidates("predict", [], list(self._moments), [])
+        return self.compiled("predict", [], [self.symbols.Z], list(self.moments), [])
 
     @cached_property
     def _left_out(self) -> Any:
-        return self._surrogate.leave_one_out(self._columns, self._p, self._state, self._data)
+        return self._surrogate.leave_one_out(self._columns, self.symbols.p, self.symbols.state, self.symbols.data)
 
     @cached_property
     def _compiled_left_out(self) -> OverDraws:
-        draw = self.condition(np.zeros((1, self.density.dimension)), self.density.example)
-        own, values = [*self._p.values(), *self._state.values()], [*[v[0] for v in _own(draw)], *draw.data.values()]
-        return OverDraws("leave-one-out", own, [*self._data.values()], [self._left_out], values)
+        return self.compiled("leave-one-out", [], [], [self._left_out], [])
 
     @cached_property
     def _pullback(self) -> OverDraws:
-        mean, variance = self._moments
+        mean, variance = self.moments
         slopes = [pt.dvector("by_mean"), pt.dvector("by_variance")]
-        gradient = grad(pt.sum(slopes[0] * mean + slopes[1] * variance), self._Z)
-        return self._on_candidates("gradient of the predictive", slopes, [gradient], [np.ones(1), np.ones(1)])
+        gradient = grad(pt.sum(slopes[0] * mean + slopes[1] * variance), self.symbols.Z)
+        return self.compiled(
+            "gradient of the predictive", slopes, [self.symbols.Z], [gradient], [np.ones(1), np.ones(1)]
+        )
 
     @cached_property
-    def _moments(self) -> tuple[Any, Any]:
-        """Mean (m,) and variance (m,) of one draw."""
-        return self._surrogate.predict(self._columns, self._p, self._state, self._data, self._Z)
+    def moments(self) -> tuple[Any, Any]:
+        """Symbolic mean (m,) and variance (m,) of one draw."""
+        s = self.symbols
+        return self._surrogate.predict(self._columns, s.p, s.state, s.data, s.Z)
 
-    def _on_candidates(self, what: str, more: list[Any], outputs: list[Any], example: list[np.ndarray]) -> OverDraws:
+    def compiled(
+        self, what: str, own: list[Any], shared: list[Any], outputs: list[Any], example: list[np.ndarray]
+    ) -> OverDraws:
+        """Expressions of one conditioned draw, compiled for many.
+
+        Parameters
+        ----------
+        what
+            What is computed, for the log of compilations.
+        own, shared
+            Symbolic inputs beside a draw's own and the data: one a draw, and for all draws; of the latter only
+            candidates.
+        outputs
+            The expressions.
+        example
+            Values of ``own`` for one draw and one candidate.
+        """
         draw = self.condition(np.zeros((1, self.density.dimension)), self.density.example)
-        own, Z = [*self._p.values(), *self._state.values(), *more], np.zeros((1, self._columns.dimension))
-        values = [*[v[0] for v in _own(draw)], *example, *draw.data.values(), Z]
-        return OverDraws(what, own, [*self._data.values(), self._Z], outputs, values)
+        values = [*[v[0] for v in own_arrays(draw)], *example, *draw.data.values()]
+        points = [np.zeros((1, self._columns.dimension)) for _ in shared]
+        inputs = [*self.symbols.own, *own], [*self.symbols.data.values(), *shared]
+        return OverDraws(what, *inputs, outputs, [*values, *points])
 
 
-def _own(draws: ConditionedDraws) -> list[np.ndarray]:
+def like(expressions: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables of the names, types and dimensions of some expressions."""
+    return {k: pt.tensor(k, dtype=v.dtype, shape=(None,) * v.ndim) for k, v in expressions.items()}
+
+
+def own_arrays(draws: ConditionedDraws) -> list[np.ndarray]:
+    """What each draw has for itself, in the order of `Symbols.own`."""
     return [*draws.parameters.values(), *draws.state.values()]
 
 
-def _entries(draws: ConditionedDraws, Z: np.ndarray) -> int:
+def entries(draws: ConditionedDraws, Z: np.ndarray) -> int:
+    """Of matrices that a draw's prediction at Z (m, D) takes."""
     return draws.fitted.shape[1] * (draws.fitted.shape[1] + len(Z))
 
 

@@ -133,6 +133,11 @@ class StackedSurrogate:
         """The data as each member prepares them without a posterior before."""
         return StackedData.joined([member.prepared(columns, data) for member in self.members])
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether all members are."""
+        return all(member.is_joint for member in self.members)
+
     def believing(self, columns: Columns, data: StackedData, X: np.ndarray, y: np.ndarray) -> StackedData:
         """The data of a fit with more points (m, D) and outcomes (m,), for each member."""
         pairs = zip(self.members, data.members, strict=True)

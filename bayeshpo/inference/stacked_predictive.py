@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayeshpo.inference.predictive import ConditionedDraws, Predictive, predictive
+from bayeshpo.inference.predictive import ConditionedDraws, ModelPredictive, Predictive, predictive
 from bayeshpo.surrogates.base import TrainingData
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ class StackedPredictive(Predictive):
         edges = np.cumsum([len(own.fitted) for _, own in draws.parts])[:-1]
         slopes = zip(draws.parts, np.split(by_mean, edges), np.split(by_variance, edges), strict=True)
         return np.sum([self._parts[k].pullback(own, Z, mean, variance) for (k, own), mean, variance in slopes], axis=0)
+
+    def members(self, draws: StackedDraws) -> list[tuple[ModelPredictive, ConditionedDraws]]:
+        """Each member's."""
+        return [(self._parts[k], own) for k, own in draws.parts]
 
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""

@@ -14,7 +14,7 @@ from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
-from bayeshpo.registry import ENGINES, SURROGATES, check_name, create, load
+from bayeshpo.registry import ENGINES, KINDS, SURROGATES, check_name, create, load
 from bayeshpo.searchers.background import Background
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.initial import sobol_points
@@ -23,8 +23,11 @@ from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+    from bayeshpo.acquisitions.base import Acquisition
+    from bayeshpo.acquisitions.compiled import CompiledAcquisition
+    from bayeshpo.acquisitions.cost import Cost
     from bayeshpo.acquisitions.feasibility import Feasibility
+    from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
 
 # Entry of a suggestion's info: how many trials the fit behind it had seen.
@@ -85,14 +88,20 @@ class BayesianSearcher(Searcher):
         self._feasible: tuple[Posterior, Feasibility] | None = None
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
-        """Refuse a space that a surrogate cannot work on; only those that refuse any are asked."""
+        """Refuse a space, engine or acquisition that a surrogate cannot work on; only what may be refused is asked."""
+        restricted = self._is_restricted("acquisition")
         for kind in (k for k in self._parts if _registered(k) == "surrogate"):
-            part = self._parts[kind]
-            if not isinstance(part, str) or SURROGATES[part].restricted:
+            if self._is_restricted(kind):
                 from bayeshpo.surrogates.columns import Columns
 
                 self._part(kind).check(Columns.of(space))
                 self._check_engine(self._part(kind))
+                if restricted:
+                    self._part("acquisition").check(self._part(kind))
+
+    def _is_restricted(self, kind: str) -> bool:
+        part = self._parts[kind]
+        return not isinstance(part, str) or KINDS[_registered(kind)][part].restricted
 
     def _check_engine(self, surrogate: Any) -> None:
         """Refuse an engine that reports no evidences where they are what weights are made of."""
@@ -105,7 +114,7 @@ class BayesianSearcher(Searcher):
             )
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
-        """Sobol points first; then fit and maximise, as if what is pending or failed had come out at its mean."""
+        """Sobol points first; then fit and maximise, each proposal in the light of those that are pending."""
         self._rows = []
         suggestions: list[Suggestion] = []
         with one_blas_thread():
@@ -141,7 +150,7 @@ class BayesianSearcher(Searcher):
             assert recommended is not None
             centre = history.space.encode([recommended.configuration])[0]
             evidence = self._evidence(posterior, history, rng)
-            tree["slice"] = slices(self._compiled(posterior), posterior, evidence, history, centre)
+            tree["slice"] = slices(self._compiled(posterior, history), posterior, evidence, history, centre)
         return tree
 
     def _next(self, history: History, rng: Streams) -> Suggestion:
@@ -179,7 +188,7 @@ class BayesianSearcher(Searcher):
 
     def _compile(self, space: SearchSpace) -> Iterator[None]:
         """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
-        from bayeshpo.acquisitions.base import compiled_acquisition
+        from bayeshpo.acquisitions.compiled import compiled_acquisition
         from bayeshpo.inference.density import log_density
         from bayeshpo.inference.predictive import predictive
         from bayeshpo.surrogates.base import Columns
@@ -234,21 +243,33 @@ class BayesianSearcher(Searcher):
         from bayeshpo.inference.report import jitter_row
 
         space, search = history.space, rng.generator("acquisition", index)
-        order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
-        best = history.X[order[: min(5, int(history.finished.sum()))]]
+        best = _best_points(history)
         if posterior.report.status == "failed":
             return self.maximizer(Flat(), space, taken, best, search), {}
         evidence = self._evidence(posterior, history, rng)
-        objective = AcquisitionOverDraws(self._compiled(posterior), posterior, evidence)
+        objective = AcquisitionOverDraws(self._compiled(posterior, history), posterior, evidence)
         maximum = self.maximizer(objective, space, taken, best, search)
-        return maximum, jitter_row(objective.state.draws.state) | evidence.feasibility.to_row()
+        return maximum, jitter_row(objective.state.draws.state) | evidence.to_row()
 
     def _evidence(self, posterior: Posterior, history: History, rng: Streams) -> Evidence:
-        from bayeshpo.acquisitions.base import Evidence
+        from bayeshpo.acquisitions.outlook import Evidence
 
         feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
-        pending = _pending_points(history)
-        return Evidence.of(self._predictive(posterior), posterior, pending, CHOICE_DRAWS, feasibility)
+        functions = rng.generator("functions", next_index(history))
+        pool = self.maximizer.pool(history.space, _best_points(history), functions)
+        return Evidence.of(
+            self._predictive(posterior), posterior, _pending_points(history), CHOICE_DRAWS, feasibility,
+            cost=self._cost(history, rng), draws_pending=self._acquisition(posterior, history).draws_pending, pool=pool,
+            seed=int(functions.integers(2**32)),
+        )  # fmt: skip
+
+    def _cost(self, history: History, rng: Streams) -> Cost | None:
+        """What trials cost, for an acquisition that asks."""
+        if not self._part("acquisition").per_second:
+            return None
+        from bayeshpo.acquisitions.cost import Cost
+
+        return Cost.of(history, rng.generator("cost", len(history)))
 
     def _feasibility(self, posterior: Posterior, rng: np.random.Generator) -> Feasibility:
         """Which configurations finish, fitted once for the trials of a posterior however many proposals it makes."""
@@ -258,10 +279,14 @@ class BayesianSearcher(Searcher):
             self._feasible = posterior, Feasibility.of(posterior.data, posterior.density.columns, rng)
         return self._feasible[1]
 
-    def _compiled(self, posterior: Posterior) -> CompiledAcquisition:
-        from bayeshpo.acquisitions.base import compiled_acquisition
+    def _compiled(self, posterior: Posterior, history: History) -> CompiledAcquisition:
+        from bayeshpo.acquisitions.compiled import compiled_acquisition
 
-        return compiled_acquisition(self._part("acquisition"), self._predictive(posterior))
+        return compiled_acquisition(self._acquisition(posterior, history), self._predictive(posterior))
+
+    def _acquisition(self, posterior: Posterior, history: History) -> Acquisition:
+        acquisition = self._part("acquisition")
+        return acquisition.when_pending(posterior.density.surrogate) if history.pending else acquisition
 
     def _predictive(self, posterior: Posterior) -> Any:
         from bayeshpo.inference.predictive import predictive
@@ -312,6 +337,12 @@ def _earlier_fits(history: History) -> list[int]:
     suggestions = [*(t.suggestion for t in history.trials), *history.pending]
     seen = {s.info[_FITTED] for s in suggestions if _FITTED in s.info}
     return sorted(n for n in seen if n < len(history))
+
+
+def _best_points(history: History) -> np.ndarray:
+    """Up to five finished trials of lowest loss (k, D)."""
+    order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
+    return history.X[order[: min(5, int(history.finished.sum()))]]
 
 
 def _points(history: History) -> np.ndarray:

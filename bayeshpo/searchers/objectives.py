@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+    from bayeshpo.acquisitions.compiled import CompiledAcquisition
+    from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
 
 # Draws that the inner search sees, every fourth of which will do for a first look at all candidates.
@@ -28,8 +29,8 @@ class AcquisitionOverDraws:
 
     def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
         self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
-        self.state = compiled.state(posterior.thinned(SEARCH_DRAWS), evidence)
-        self._few = self.state.every(_ROUGHLY)
+        self.state = compiled.state(self._draws(SEARCH_DRAWS), evidence)
+        self._few = compiled.every(self.state, _ROUGHLY)
 
     def rough(self, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) on the fewest draws."""
@@ -45,7 +46,12 @@ class AcquisitionOverDraws:
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
-        return self.compiled.over_all_draws(self.posterior.thinned(CHOICE_DRAWS), self.evidence, Z)
+        Q = self._draws(min(CHOICE_DRAWS, self.compiled.acquisition.most_draws))
+        return self.compiled.over_all_draws(Q, self.evidence, Z)
+
+    def _draws(self, most: int) -> np.ndarray:
+        rng = np.random.default_rng(self.evidence.seed)
+        return self.compiled.acquisition.chosen(self.posterior.thinned(most), rng)
 
 
 class Flat:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.trial import History
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
+    from bayeshpo.acquisitions.compiled import CompiledAcquisition
+    from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
 
 POSITIONS = 101
@@ -36,7 +38,7 @@ def slices(
         Z[j, :, j] = position
     Z = space.snap(Z.reshape(-1, space.dimension))
     mean, variance = compiled.predictive.at(posterior, Z, 256)
-    state = compiled.state(posterior.thinned(64), evidence)
+    acquisition = AcquisitionOverDraws(compiled, posterior, evidence)
     shape = (space.dimension, POSITIONS)
     chosen = np.linspace(0, len(mean), DRAWS, endpoint=False).astype(int)
     total = variance.mean(axis=0) + mean.var(axis=0)
@@ -50,7 +52,7 @@ def slices(
             "f": (("slice_draw", *over), in_units(mean[chosen]).reshape(-1, *shape)),
             "mean": (over, in_units(mean.mean(axis=0)).reshape(shape)),
             "sd": (over, (data.scale * np.sqrt(total)).reshape(shape)),
-            "acquisition": (over, compiled.value(state, Z).reshape(shape)),
+            "acquisition": (over, acquisition.value(Z).reshape(shape)),
             "at": ("hyperparameter", centre),
         },
         {"hyperparameter": list(space.names), "position": position},

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.surrogates.curves import Curve, curves_of
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
-from bayeshpo.surrogates.scale import Scale
 from bayeshpo.surrogates.symbolic import pm, pt
-from bayeshpo.trial import History
+from bayeshpo.surrogates.training_data import TrainingData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,90 +25,6 @@ Parameters = Mapping[str, Any]
 # Variance added to the noise's, in units of the standardised outcome: keeps covariances factorisable, so that the
 # density has no steps where jitter would have to set in.
 NUGGET = 1e-6
-# Arrays of outcomes beside the losses, in units of the standardised loss.
-_MORE_OUTCOMES = ("slopes", "rise", "stopped_y")
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a surrogate is fitted to.
-
-    Attributes
-    ----------
-    X
-        Points of the unit cube (n, D) of the finished trials.
-    y
-        Their losses, standardised (n,).
-    location, scale
-        loss = location + scale y; losses that are far off count as less far, see `Scale`.
-    failed
-        Points (m, D) of the failed trials.
-    arrays
-        What a surrogate computes from the trials once a fit, by name; see `Surrogate.prepared`.
-    slopes
-        Derivatives (n, D) of y by the continuous coordinates of X, NaN where there is none; None where no trial brought
-        any. A loss that was capped has none.
-    errors
-        Standard errors (n,) of y, 0 where none is known; None where no trial brought any.
-    curves
-        Learning curves of finished and of stopped trials, for surrogates that read them; of other surrogates' data a
-        stopped trial is no part.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    location: float
-    scale: float
-    failed: np.ndarray
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    slopes: np.ndarray | None = None
-    errors: np.ndarray | None = None
-    curves: tuple[Curve, ...] = ()
-
-    @classmethod
-    def none(cls, dimension: int) -> TrainingData:
-        """No trials at all, of a space with so many columns."""
-        return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
-
-    @classmethod
-    def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
-        """The finished trials with standardised losses, see `Scale`.
-
-        Where fewer than two have finished, the last losses of stopped trials count for the scale too.
-        """
-        kept = history.finished
-        losses = history.losses[kept]
-        last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
-        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last]), outliers=outliers)
-        points = history.X.reshape(-1, history.space.dimension)
-        X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
-        slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
-        slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
-        errors = history.standard_errors[kept] / scale.scale
-        return cls(
-            X, scale(losses), scale.location, scale.scale, points[history.failed],
-            slopes=slopes if np.isfinite(slopes).any() else None,
-            errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
-            curves=curves_of(history, scale),
-        )  # fmt: skip
-
-    @property
-    def log_unit(self) -> float:
-        """Log of the unit of a density of the outcomes: the losses, and what else the arrays have in their unit."""
-        more = sum(len(self.arrays.get(name, ())) for name in _MORE_OUTCOMES)
-        return (len(self.y) + more) * float(np.log(self.scale))
-
-    def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
-        """With more points (m, D) and outcomes (m,), and no more known of them; the arrays stay those of the fit."""
-        slopes = None if self.slopes is None else np.concatenate([self.slopes, np.full_like(X, np.nan)])
-        errors = None if self.errors is None else np.concatenate([self.errors, np.zeros(len(y))])
-        X, y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
-        return replace(self, X=X, y=y, slopes=slopes, errors=errors)
-
-    def named(self) -> dict[str, np.ndarray]:
-        """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
-        named = {"X": self.X, "y": self.y} | dict(self.arrays)
-        return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
 
 
 class Surrogate(ABC):
@@ -122,6 +37,8 @@ class Surrogate(ABC):
     needs_evidence: bool = False
     # Whether the model makes something of losses that are far off, so that they should be told as they are.
     expects_outliers: bool = False
+    # Whether the hyperparameters say all of f, so that a draw has nothing left to learn.
+    determined: bool = False
 
     @staticmethod
     def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:
@@ -193,6 +110,51 @@ class Surrogate(ABC):
         self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any
     ) -> tuple[Any, Any]:
         """Mean (m,) and variance (m,) of one draw's latent f at candidates Z (m, D)."""
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it says how f at one point belongs together with f at another."""
+        return self.determined or type(self).covariance_with_anchors is not Surrogate.covariance_with_anchors
+
+    def anchored(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any
+    ) -> dict[str, Any]:
+        """What the covariances of one draw's f with f at anchors A (a, D) keep of these; here nothing."""
+        return {}
+
+    def covariance_with_anchors(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any, Z: Any
+    ) -> Any:
+        """Covariance (m, a) of one draw's f at candidates Z (m, D) with f at anchors A (a, D), given the trials.
+
+        ``state`` has the tensors of `anchored` too. Where the hyperparameters say all of f there is none.
+
+        Raises
+        ------
+        SpecificationError
+            If the surrogate does not say; override both then.
+        """
+        if not self.is_joint:
+            raise SpecificationError(
+                f"surrogate '{self.name}': expected covariances of f between points, as this acquisition needs them, "
+                "got a surrogate without `covariance_with_anchors`; define it, or use an acquisition of single points"
+            )
+        return pt.zeros((Z.shape[0], A.shape[0]))
+
+    def noise_at(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """Variance (m,) of the noise of a further trial at candidates Z (m, D); of the hyperparameter "noise" here.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such hyperparameter; override it then.
+        """
+        if "noise" not in p:
+            raise SpecificationError(
+                f"surrogate '{self.name}': expected a hyperparameter 'noise', the standard deviation of a trial's "
+                f"loss, as this acquisition needs it, got {', '.join(p)}; name it so, or override `noise_at`"
+            )
+        return pt.full((Z.shape[0],), pt.sqr(p["noise"]) + NUGGET)
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """Mean (n,) of one draw's latent f at the training points; overridden where it is cheaper than `predict`."""
@@ -305,6 +267,10 @@ class GaussianProcessSurrogate(Surrogate):
         """Variance of the losses' noise, with the nugget: the same for all, or (n,)."""
         return pt.sqr(p["noise"]) + NUGGET
 
+    def noise_at(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """As `noise_variance` at trials there, one (m,) each."""
+        return pt.zeros((Z.shape[0],)) + self.noise_variance(columns, p, {"X": Z})
+
     def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """What the trials tell (N,), of which the losses y (n,) are the last; here they are all."""
         return data["y"]
@@ -348,6 +314,19 @@ class GaussianProcessSurrogate(Surrogate):
         variance = self.variance(columns, p, Z) - pt.sqr(state["M"] @ k.T).sum(axis=0)
         # Rounding can take the difference below zero beside a data point.
         return mean, pt.maximum(variance, 1e-12)
+
+    def anchored(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any
+    ) -> dict[str, Any]:
+        """M k(A)' (N, a)."""
+        return {"explained": state["M"] @ self.covariance_with_trials(columns, p, data, A).T}
+
+    def covariance_with_anchors(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any, Z: Any
+    ) -> Any:
+        """k(Z, A) - (M k(Z)')' M k(A)' (eq. 2.24)."""
+        k = self.covariance_with_trials(columns, p, data, Z)
+        return self.covariance(columns, p, Z, A) - (state["M"] @ k.T).T @ state["explained"]
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""

@@ -123,6 +123,18 @@ class HilbertSpaceGaussianProcess(Surrogate):
         mean = self.exact.mean(columns, p, Z) + basis @ state["weights"]
         return mean, pt.maximum(pt.sqr(state["F"] @ basis.T).sum(axis=0), 1e-12)
 
+    def anchored(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any
+    ) -> dict[str, Any]:
+        """F Phi(A)' (M, a)."""
+        return {"of_anchors": state["F"] @ self._basis(pt, columns, A).T}
+
+    def covariance_with_anchors(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any, Z: Any
+    ) -> Any:
+        """Phi(Z) F'F Phi(A)'."""
+        return (state["F"] @ self._basis(pt, columns, Z).T).T @ state["of_anchors"]
+
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """As `predict`, from the basis at the trials, which no draw computes again."""
         return self.exact.mean(columns, p, data["X"]) + data["basis"] @ state["weights"]

@@ -33,6 +33,10 @@ class KnownNoiseGaussianProcess(GaussianProcess):
         """More points, of which no error is known."""
         return self.prepared(columns, data.extended(X, y))
 
+    def noise_at(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """noise^2 with the nugget: nobody has told what the standard error of a further trial would be."""
+        return pt.full((Z.shape[0],), super().noise_variance(columns, p, data))
+
     def noise_variance(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> Any:
         """noise^2 + s^2 with the nugget, of each trial."""
         return super().noise_variance(columns, p, data) + pt.sqr(data["errors"])

@@ -37,6 +37,7 @@ class ModelSurrogate(Surrogate):
 
     build: Build
     name: str  # pyright: ignore[reportIncompatibleVariableOverride]
+    determined = True
 
     def check(self, columns: Columns) -> None:
         """Refuse a model that cannot serve as a surrogate on these columns.

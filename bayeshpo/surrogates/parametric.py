@@ -21,6 +21,8 @@ class ParametricSurrogate(Surrogate):
     with the prior named "noise", and can be overridden.
     """
 
+    determined = True
+
     @abstractmethod
     def priors(self, columns: Columns) -> Parameters:
         """Register the hyperparameters in the model that is open, and return them by name."""

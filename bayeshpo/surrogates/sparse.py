@@ -117,6 +117,22 @@ class SparseGaussianProcess(Surrogate):
         """The exact model's formula, with inducing points in place of the trials (Titsias 2009, eq. 6)."""
         return self.exact.predict(columns, p, state, {"X": data["inducing"]}, Z)
 
+    def anchored(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any
+    ) -> dict[str, Any]:
+        """The exact model's, with inducing points in place of the trials."""
+        return self.exact.anchored(columns, p, state, {"X": data["inducing"]}, A)
+
+    def covariance_with_anchors(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any, Z: Any
+    ) -> Any:
+        """The exact model's, with inducing points in place of the trials."""
+        return self.exact.covariance_with_anchors(columns, p, state, {"X": data["inducing"]}, A, Z)
+
+    def noise_at(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """The exact model's."""
+        return self.exact.noise_at(columns, p, state, data, Z)
+
     def _covariances(self, columns: Columns, p: Parameters, X: Any, U: Any) -> tuple[Any, Any, Any]:
         """K_uu (M, M), K_uf (M, n) and the variance of the noise."""
         variance = self.exact.noise_variance(columns, p, {"X": X})

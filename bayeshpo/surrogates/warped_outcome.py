@@ -93,6 +93,27 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
         of_cube = 9.0 * pt.sqr(m2) + 36.0 * m2 * s + 15.0 * pt.sqr(s)
         return mean, s * (1.0 + 6.0 * bend * (m2 + s) + pt.sqr(bend) * of_cube) / pt.sqr(1.0 + bend)
 
+    def anchored(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any
+    ) -> dict[str, Any]:
+        """Those of h, and the mean derivatives (3, a) of w there."""
+        kept = super().anchored(columns, p, state, data, A)
+        return kept | {"of_anchors": _mean_derivatives(*super().predict(columns, p, state, data, A), p["bend"])}
+
+    def covariance_with_anchors(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], A: Any, Z: Any
+    ) -> Any:
+        """With c that of h: sum_k E[w^(k)(h)] E[w^(k)(h')] c^k / k!, of which a cubic has three terms."""
+        c = super().covariance_with_anchors(columns, p, state, data, A, Z)
+        at = _mean_derivatives(*super().predict(columns, p, state, data, Z), p["bend"])
+        terms = at[:, :, None] * state["of_anchors"][:, None, :]
+        return c * (terms[0] + c * (terms[1] / 2.0 + c * terms[2] / 6.0))
+
+    def noise_at(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """That of h, stretched by the square of w's mean slope."""
+        slope = _mean_derivatives(*super().predict(columns, p, state, data, Z), p["bend"])[0]
+        return super().noise_at(columns, p, state, data, Z) * pt.sqr(slope)
+
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """As predicted: the mean of w(h) needs the variance of h too."""
         return self.predict(columns, p, state, data, data["X"])[0]
@@ -111,6 +132,12 @@ def _unwarped(y: Any, centre: Any, bend: Any) -> Any:
     """h with w(h) = y: the real root of the cubic, by hyperbolic functions."""
     root = pt.sqrt(3.0 * bend)
     return 2.0 / root * pt.sinh(pt.arcsinh(1.5 * root * (1.0 + bend) * (y - centre)) / 3.0)
+
+
+def _mean_derivatives(m: Any, s: Any, bend: Any) -> Any:
+    """Means (3, m) of the three derivatives of w at normal h of means m and variances s (m,)."""
+    third = 6.0 * bend * pt.ones_like(m)
+    return pt.stack([1.0 + 3.0 * bend * (pt.sqr(m) + s), third * m, third]) / (1.0 + bend)
 
 
 def _log_slope(h: Any, bend: Any) -> Any:

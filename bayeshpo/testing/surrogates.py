@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.inference.fitting import fit
+from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import ConditionedDraws
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import StackedSurrogate
@@ -186,6 +187,24 @@ def believed_points_are_known(tested: SurrogateUnderTest) -> None:
         _agree(tested, f"predicted {what}", by_none, alone, "5 trials and no believed points", _PREDICTION)
 
 
+def covariances_are_of_one_function(tested: SurrogateUnderTest) -> None:
+    """Between candidates they are symmetric and positive semidefinite, with the predicted variances for a diagonal."""
+    Z = tested.candidates
+    for n in SIZES:
+        draws = tested.conditioned(tested.data(n))
+        anchors = np.tile(Z, (len(draws.fitted), 1, 1))
+        anchored = JointPredictive(tested.predictive, noise=False).anchored(draws, anchors)
+        (mean, variance), K, where = tested.predictive(draws, Z), anchored.covariance, f"n = {n}"
+        _agree(tested, "mean at anchors", anchored.mean, mean, where, _PREDICTION)
+        scale = np.maximum(1.0, variance.max(axis=1))
+        found = np.diagonal(K, axis1=1, axis2=2) / scale[:, None]
+        _agree(tested, "variance at anchors", found, variance / scale[:, None], where, _PREDICTION)
+        _agree(tested, "covariance between anchors, which should be symmetric", K, K.swapaxes(1, 2), where, _PREDICTION)
+        lowest = np.linalg.eigvalsh((K + K.swapaxes(1, 2)) / 2.0)[:, 0] / scale
+        if not (lowest > -_PREDICTION).all():
+            raise tested.error("covariance between anchors", "no eigenvalue below 0", f"{lowest.min():.3g}", where)
+
+
 def odd_trials_are_survived(tested: SurrogateUnderTest) -> None:
     """Predictions stay finite with duplicates, constant losses, a failed trial, one huge loss."""
     for where, data in _odd(tested).items():
@@ -222,6 +241,7 @@ SURROGATE_PROMISES: tuple[Promise, ...] = (
     right_pullback,
     fitted_is_predicted,
     believed_points_are_known,
+    covariances_are_of_one_function,
     odd_trials_are_survived,
     fits,
 )
@@ -231,6 +251,7 @@ MIXTURE_PROMISES: tuple[Promise, ...] = (
     right_pullback,
     fitted_is_predicted,
     believed_points_are_known,
+    covariances_are_of_one_function,
     odd_trials_are_survived,
     fits,
 )

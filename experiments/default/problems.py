@@ -43,12 +43,15 @@ class Case:
         The loss without noise.
     reference
         Sorted true losses of all configurations, or of many uniform ones.
+    lowest
+        The lowest true loss, where it is known to be lower than those.
     """
 
     space: SearchSpace
     observe: Callable[[Configuration, np.random.Generator], float]
     true: Callable[[Configuration], float]
     reference: np.ndarray
+    lowest: float = np.inf
 
     def share_better(self, configuration: Configuration) -> float:
         """Share of all configurations whose true loss is lower."""
@@ -89,7 +92,29 @@ def _function(function: Any, transform: Callable[[float], float], noise: float) 
 
     reference = np.sort([true(c) for c in points])
     sd = noise * reference.std()
-    return Case(space, lambda c, rng: true(c) + sd * rng.standard_normal(), true, reference)
+    lowest = transform(function.optimum)
+    return Case(space, lambda c, rng: true(c) + sd * rng.standard_normal(), true, reference, lowest)
+
+
+class Rosenbrock3:
+    """Rosenbrock's valley in three dimensions, its numbers on [-2, 2]; lowest, 0, where all are 1."""
+
+    space = as_space({f"x{j}": (-2.0, 2.0) for j in range(3)})
+    optimum = 0.0
+
+    def function(self, x: np.ndarray) -> float:
+        return float((100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2).sum())
+
+
+class Ackley5:
+    """Ackley's funnel with many dents in five dimensions; lowest, 0, at 0."""
+
+    space = as_space({f"x{j}": (-10.0, 15.0) for j in range(5)})
+    optimum = 0.0
+
+    def function(self, x: np.ndarray) -> float:
+        bowl, dents = np.sqrt(np.square(x).mean()), np.cos(2.0 * np.pi * x).mean()
+        return float(20.0 + np.e - 20.0 * np.exp(-0.2 * bowl) - np.exp(dents))
 
 
 @cache
@@ -98,6 +123,10 @@ def case(name: str) -> Case:
     if name in _TABLES:
         return _table(name)
     return {
+        "branin": lambda: _function(Branin(), float, 0.0),
+        "hartmann6": lambda: _function(Hartmann6(), float, 0.0),
+        "rosenbrock3": lambda: _function(Rosenbrock3(), float, 0.0),
+        "ackley5": lambda: _function(Ackley5(), float, 0.0),
         "branin, much noise": lambda: _function(Branin(), float, 1.0),
         "hartmann6, noise": lambda: _function(Hartmann6(), float, 0.3),
         "hartmann6, skewed": lambda: _function(Hartmann6(), lambda v: float(np.exp(3.0 * v)), 0.0),

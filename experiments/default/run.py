@@ -30,7 +30,7 @@ from scipy.stats import norm, rankdata
 import bayeshpo
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
-from bayeshpo.surrogates import base
+from bayeshpo.surrogates import training_data
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.scale import Scale
 
@@ -61,7 +61,7 @@ VARIANTS = (*MODELS, "tpe", "random")
 
 def bayesian(found: Case, seed: int, variant: str) -> Run:
     """Bayesian or random search: configurations with their losses, and where each trial came out of its predictive."""
-    base.Scale = Ranked if variant == "ranked" else Scale
+    training_data.Scale = Ranked if variant == "ranked" else Scale
     watched, searcher = Watched(), bayeshpo.RandomSearcher()
     if variant in MODELS:
         searcher = bayeshpo.BayesianSearcher(surrogate=MODELS[variant], inference=watched)

@@ -17,9 +17,10 @@ from records import Cell, Records
 from reference import effective, reference
 from scipy.stats import norm
 
-from bayeshpo.acquisitions.base import Evidence, compiled_acquisition
+from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
+from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.predictive import predictive

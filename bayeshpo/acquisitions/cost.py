@@ -1,0 +1,75 @@
+"""What a trial costs: the log of its seconds, by a Gaussian process of their own.
+
+log c(x) = f(x) + noise, f as of `gp`; an acquisition per unit of cost is divided by exp(E[f(x)]) (Snoek, Larochelle and
+Adams 2012, section 3.2, who take the mean of the log too).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.laplace import Laplace
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.surrogates.base import TrainingData
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.surrogates.scale import Scale
+from bayeshpo.trial import History
+
+_DRAWS = 64
+_ENGINE = Laplace(draws=400)
+# Seconds below a millisecond are those of the clock.
+_LEAST = 1e-3
+
+
+class Cost:
+    """Mean log seconds of a trial under a posterior; without one, because nothing is known of them, 0 everywhere.
+
+    Parameters
+    ----------
+    posterior
+        Of a Gaussian process of standardised log seconds.
+    """
+
+    def __init__(self, posterior: Posterior | None = None) -> None:
+        self.posterior = posterior
+        if posterior is not None:
+            self._predictive = predictive(posterior.density)
+            self._draws = self._predictive.condition(posterior.thinned(_DRAWS), posterior.data)
+
+    @classmethod
+    def of(cls, history: History, rng: np.random.Generator) -> Cost:
+        """What the trials have cost, failed and stopped ones too."""
+        seconds = np.array([t.outcome.seconds for t in history.trials])
+        logs = np.log(np.maximum(seconds, _LEAST))
+        if len(logs) < 2 or np.ptp(logs) == 0.0:
+            return cls()
+        scale, X = Scale.of(logs), history.X.reshape(-1, history.space.dimension)
+        data = TrainingData(X, scale(logs), scale.location, scale.scale, X[:0])
+        posterior = _ENGINE.fit(log_density(GaussianProcess(), Columns.of(history.space)), data, rng=rng)
+        return cls(None if posterior.report.status == "failed" else posterior)
+
+    def log_cost(self, Z: np.ndarray) -> np.ndarray:
+        """Mean log seconds (m,) at candidates Z (m, D)."""
+        if self.posterior is None:
+            return np.zeros(len(Z))
+        mean, _ = self._predictive(self._draws, Z)
+        return self.posterior.data.location + self.posterior.data.scale * mean.mean(axis=0)
+
+    def with_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean log seconds (m,) at candidates Z (m, D) and its gradient (m, D)."""
+        if self.posterior is None:
+            return np.zeros(len(Z)), np.zeros(Z.shape)
+        by_mean = np.full((_DRAWS, len(Z)), self.posterior.data.scale / _DRAWS)
+        return self.log_cost(Z), self._predictive.pullback(self._draws, Z, by_mean, np.zeros_like(by_mean))
+
+    def to_row(self) -> dict[str, Any]:
+        """The fit behind it, as entries of a row of inference; none where there is no fit."""
+        if self.posterior is None:
+            return {}
+        report = self.posterior.report
+        return {"cost_status": report.status, "cost_khat": report.khat, "cost_seconds": report.seconds_sample}

@@ -1,0 +1,165 @@
+"""What an acquisition may look at before any candidate: the trials, the draws, and where each draw's minimum may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.acquisitions.cost import Cost
+from bayeshpo.acquisitions.feasibility import Feasibility
+from bayeshpo.inference.joint import AnchoredDraws, JointPredictive
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.predictive import Predictive
+from bayeshpo.inference.stacked_posterior import StackedPosterior
+from bayeshpo.surrogates.base import TrainingData
+
+# Points at which a draw's function is drawn jointly to see where its minimum is: those of the pool that may be lowest.
+_MAY_BE_LOWEST = 192
+# How far below its mean, in standard deviations, a point is held to be possible.
+_POSSIBLE = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of the problem when the next configuration is chosen.
+
+    Attributes
+    ----------
+    data
+        Finished trials with their standardised losses, and failed ones.
+    believed_X, believed_y
+        Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
+        (m, D), (m,): the draws are conditioned on them too. They are never incumbents.
+    feasibility, cost
+        Which configurations finish, and what they cost.
+    pending
+        Points (p, D) of trials whose outcome is not believed to be anything: functions are drawn there.
+    pool
+        Legal points (c, D) among which the minimum of the function is looked for; beside the finished trials.
+    seed
+        Of what is drawn of the latent function: the same for all candidates.
+    """
+
+    data: TrainingData
+    believed_X: np.ndarray
+    believed_y: np.ndarray
+    feasibility: Feasibility = field(default_factory=Feasibility)
+    cost: Cost = field(default_factory=Cost)
+    pending: np.ndarray | None = None
+    pool: np.ndarray | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        predictive: Predictive,
+        posterior: Posterior | StackedPosterior,
+        pending: np.ndarray,
+        draws: int,
+        feasibility: Feasibility,
+        cost: Cost | None = None,
+        draws_pending: bool = False,
+        pool: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> Evidence:
+        """The trials of a posterior; failed points are believed to come out at their mean.
+
+        So are pending ones (p, D), unless functions are to be drawn there.
+        """
+        data = posterior.data
+        points = data.failed if draws_pending else np.concatenate([data.failed, pending])
+        values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
+        apart = pending if draws_pending else None
+        return cls(data, points, values, feasibility, cost or Cost(), apart, pool, seed)
+
+    def log_factor(self, Z: np.ndarray) -> np.ndarray:
+        """log (m,) of what an acquisition's value at Z (m, D) is multiplied by."""
+        return self.feasibility.log_probability(Z) - self.cost.log_cost(Z)
+
+    def log_factor_with_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same with its gradient (m, D)."""
+        (finishes, slope), (cost, slope_of_cost) = self.feasibility.with_gradient(Z), self.cost.with_gradient(Z)
+        return finishes - cost, slope - slope_of_cost
+
+    def to_row(self) -> dict[str, Any]:
+        """The fits behind it, as entries of a row of inference."""
+        return self.feasibility.to_row() | self.cost.to_row()
+
+
+@dataclass(frozen=True, eq=False)
+class Minima:
+    """Where functions that were drawn are lowest, and how low: R of each draw of the hyperparameters.
+
+    Attributes
+    ----------
+    place, value
+        (S, R, D), (S, R).
+    paths
+        Values (S, R, R) of each function at the places of all functions of its draw.
+    """
+
+    place: np.ndarray
+    value: np.ndarray
+    paths: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """Draws of the hyperparameters, conditioned on the evidence.
+
+    Attributes
+    ----------
+    predictive, draws, evidence
+        What says of f, the conditioned draws, and what they are conditioned on.
+    rng
+        Of what is drawn of the latent function.
+    """
+
+    predictive: Predictive
+    draws: Any
+    evidence: Evidence
+    rng: np.random.Generator
+
+    @property
+    def tried(self) -> np.ndarray:
+        """Mean (S, n) of f at the finished trials under each draw."""
+        return self.draws.fitted[:, : len(self.evidence.data.y)]
+
+    def anchored(self, anchors: np.ndarray) -> AnchoredDraws:
+        """The draws with anchors (S, a, D)."""
+        return JointPredictive(self.predictive, noise=False).anchored(self.draws, anchors)
+
+    def possible(self, points: np.ndarray, count: int) -> np.ndarray:
+        """Those points (S, count, D) that may be lowest, under each draw, by mean less two standard deviations."""
+        mean, variance = self.predictive(self.draws, points)
+        order = np.argsort(mean - _POSSIBLE * np.sqrt(variance), axis=1)
+        return points[order[:, :count]]
+
+    @property
+    def no_anchors(self) -> np.ndarray:
+        """(S, 0, D)."""
+        return np.empty((len(self.draws.fitted), 0, self.evidence.data.X.shape[1]))
+
+    @property
+    def pending(self) -> np.ndarray:
+        """Points (S, p, D) of trials at which functions are to be drawn, for each draw."""
+        pending = self.evidence.pending
+        return self.no_anchors if pending is None else np.tile(pending, (len(self.draws.fitted), 1, 1))
+
+    @property
+    def may_be_lowest(self) -> np.ndarray:
+        """Tried points and points of the pool (S, a, D) that may be lowest."""
+        X = self.evidence.data.X
+        pool = X if self.evidence.pool is None else np.concatenate([X, self.evidence.pool])
+        return self.possible(pool, _MAY_BE_LOWEST)
+
+    def minima(self, count: int) -> Minima:
+        """Exact joint draws of f at the points that may be lowest, and where they are so; ``count`` of each draw."""
+        anchored = self.anchored(self.may_be_lowest)
+        paths = anchored.paths(count, self.rng)
+        lowest = paths.argmin(axis=2)
+        there = np.take_along_axis(paths, lowest[:, None, :], axis=2)
+        place = np.take_along_axis(anchored.anchors, lowest[:, :, None], axis=1)
+        return Minima(place, np.diagonal(there, axis1=1, axis2=2), there)

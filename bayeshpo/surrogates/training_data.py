@@ -1,0 +1,97 @@
+"""What a surrogate is fitted to: finished trials with standardised losses, and what else they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bayeshpo.surrogates.curves import Curve, curves_of
+from bayeshpo.surrogates.scale import Scale
+from bayeshpo.trial import History
+
+# Arrays of outcomes beside the losses, in units of the standardised loss.
+_MORE_OUTCOMES = ("slopes", "rise", "stopped_y")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a surrogate is fitted to.
+
+    Attributes
+    ----------
+    X
+        Points of the unit cube (n, D) of the finished trials.
+    y
+        Their losses, standardised (n,).
+    location, scale
+        loss = location + scale y; losses that are far off count as less far, see `Scale`.
+    failed
+        Points (m, D) of the failed trials.
+    arrays
+        What a surrogate computes from the trials once a fit, by name; see `Surrogate.prepared`.
+    slopes
+        Derivatives (n, D) of y by the continuous coordinates of X, NaN where there is none; None where no trial brought
+        any. A loss that was capped has none.
+    errors
+        Standard errors (n,) of y, 0 where none is known; None where no trial brought any.
+    curves
+        Learning curves of finished and of stopped trials, for surrogates that read them; of other surrogates' data a
+        stopped trial is no part.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    location: float
+    scale: float
+    failed: np.ndarray
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    slopes: np.ndarray | None = None
+    errors: np.ndarray | None = None
+    curves: tuple[Curve, ...] = ()
+
+    @classmethod
+    def none(cls, dimension: int) -> TrainingData:
+        """No trials at all, of a space with so many columns."""
+        return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
+
+    @classmethod
+    def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
+        """The finished trials with standardised losses, see `Scale`.
+
+        Where fewer than two have finished, the last losses of stopped trials count for the scale too.
+        """
+        kept = history.finished
+        losses = history.losses[kept]
+        last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
+        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last]), outliers=outliers)
+        points = history.X.reshape(-1, history.space.dimension)
+        X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
+        slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
+        slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
+        errors = history.standard_errors[kept] / scale.scale
+        return cls(
+            X, scale(losses), scale.location, scale.scale, points[history.failed],
+            slopes=slopes if np.isfinite(slopes).any() else None,
+            errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
+            curves=curves_of(history, scale),
+        )  # fmt: skip
+
+    @property
+    def log_unit(self) -> float:
+        """Log of the unit of a density of the outcomes: the losses, and what else the arrays have in their unit."""
+        more = sum(len(self.arrays.get(name, ())) for name in _MORE_OUTCOMES)
+        return (len(self.y) + more) * float(np.log(self.scale))
+
+    def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
+        """With more points (m, D) and outcomes (m,), and no more known of them; the arrays stay those of the fit."""
+        slopes = None if self.slopes is None else np.concatenate([self.slopes, np.full_like(X, np.nan)])
+        errors = None if self.errors is None else np.concatenate([self.errors, np.zeros(len(y))])
+        X, y = np.concatenate([self.X, X]), np.concatenate([self.y, y])
+        return replace(self, X=X, y=y, slopes=slopes, errors=errors)
+
+    def named(self) -> dict[str, np.ndarray]:
+        """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
+        named = {"X": self.X, "y": self.y} | dict(self.arrays)
+        return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}

@@ -1,0 +1,321 @@
+"""Joint draws of f and the acquisitions made of them: against conditionals, and brute force where f is on a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import integrate, stats
+from scipy.optimize import brentq
+from surrogate_cases import PLANE, density_on, wavy
+from toy_surrogates import LINE as ON_LINE
+from toy_surrogates import Level
+
+from bayeshpo.acquisitions.best_line import lower_by
+from bayeshpo.acquisitions.compiled import compiled_acquisition
+from bayeshpo.acquisitions.optimum import given_minimum
+from bayeshpo.acquisitions.outlook import Evidence, Outlook
+from bayeshpo.errors import SpecificationError
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.joint import JointPredictive
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.registry import ACQUISITIONS, create
+from bayeshpo.searchers.bayesian import BayesianSearcher
+from bayeshpo.space import as_space
+from bayeshpo.study import Study
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gp import GaussianProcess
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
+from bayeshpo.surrogates.warped_outcome import WarpedOutcomeGaussianProcess
+from bayeshpo.testing.differences import central_differences
+
+LINE = as_space({"x": (0.0, 1.0)})
+GRID = np.linspace(0.0, 1.0, 25)[:, None]
+KNOWN = {"mean": 0.1, "amplitude": 1.2, "lengthscale": 0.25, "noise": 0.3}
+# Draws that are all alike, so that together they draw many functions of one process.
+COPIES = 128
+
+
+@pytest.fixture(scope="module")
+def line():
+    """The compiled predictive on one hyperparameter, many copies of one draw, and six trials."""
+    density = density_on(LINE)
+    values = {b.name: np.full((COPIES, *b.shape), KNOWN[b.name]) for b in density.blocks}
+    X = GRID[[1, 5, 8, 14, 17, 23]]
+    data = replace(TrainingData.none(1), X=X, y=np.array([0.9, -0.2, 0.3, 1.0, 0.1, -0.1]))
+    return SimpleNamespace(predictive=predictive(density), Q=density.unconstrain(values), data=data)
+
+
+def evidence(line, seed=0):
+    return Evidence(line.data, np.empty((0, 1)), np.empty(0), pool=GRID, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def truth(line):
+    """Mean (25,) and covariance (25, 25) of f on the grid by the formulas of the conditional, in numpy."""
+
+    def k(a, b):
+        s = np.sqrt(5.0) * np.abs(a[:, None, 0] - b[None, :, 0]) / KNOWN["lengthscale"]
+        return KNOWN["amplitude"] ** 2 * (1.0 + s + s**2 / 3.0) * np.exp(-s)
+
+    X, y = line.data.X, line.data.y
+    C = k(X, X) + (KNOWN["noise"] ** 2 + 1e-6) * np.eye(len(X))
+    mean = KNOWN["mean"] + k(GRID, X) @ np.linalg.solve(C, y - KNOWN["mean"])
+    return mean, k(GRID, GRID) - k(GRID, X) @ np.linalg.solve(C, k(X, GRID))
+
+
+@pytest.fixture(scope="module")
+def functions(truth):
+    """Many functions on the grid (N, 25)."""
+    return np.random.default_rng(0).multivariate_normal(*truth, size=100_000, check_valid="ignore")
+
+
+def on_grid(line, name, **arguments):
+    """An acquisition on the grid (25,), averaged over eight sets of drawn functions, and its standard error."""
+    compiled = compiled_acquisition(create("acquisition", name, arguments), line.predictive)
+    found = [compiled.value(compiled.state(line.Q, evidence(line, seed)), GRID) for seed in range(8)]
+    return np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(8)
+
+
+def information(a, b):
+    """Mutual information (nats) of two columns of labels, less its bias to first order (Miller 1955)."""
+    table = np.zeros((a.max() + 1, b.max() + 1))
+    np.add.at(table, (a, b), 1.0)
+    filled, n = [np.count_nonzero(x) for x in (table, table.sum(axis=0), table.sum(axis=1))], len(a)
+    p = table / n
+    independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
+    plain = (p[p > 0] * np.log(p[p > 0] / independent[p > 0])).sum()
+    return plain - (filled[0] - filled[1] - filled[2] + 1) / (2.0 * n)
+
+
+def binned(values, bins):
+    """Which of so many equally frequent bins."""
+    return np.searchsorted(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)[1:-1]), values)
+
+
+def test_covariances_are_those_of_the_conditional(line, truth):
+    draws = line.predictive.condition(line.Q[:2], line.data)
+    joint = JointPredictive(line.predictive, noise=True)
+    anchored = joint.anchored(draws, np.tile(GRID, (2, 1, 1)))
+    np.testing.assert_allclose(anchored.mean[1], truth[0], atol=1e-8)
+    np.testing.assert_allclose(anchored.covariance[0], truth[1], atol=1e-8)
+    _, _, covariance, noise = joint(anchored, GRID[3:7])
+    np.testing.assert_allclose(covariance[1], truth[1][3:7], atol=1e-8)
+    np.testing.assert_allclose(noise, KNOWN["noise"] ** 2 + 1e-6)
+
+
+def test_joint_pullback():
+    density = density_on(PLANE)
+    joint, rng = JointPredictive(predictive(density), noise=True), np.random.default_rng(0)
+    draws = joint.predictive.condition(density.prior_draws(6, rng), wavy(12))
+    anchored, Z = joint.anchored(draws, rng.random((6, 3, 2))), rng.random((4, 2))
+    slopes = [rng.standard_normal(part[:, :1].shape).repeat(4, axis=1) for part in joint(anchored, Z)]
+
+    def weighed(rows):
+        parts = zip(slopes, joint(anchored, rows), strict=True)
+        return sum((s[:, :1] * part).reshape(6, len(rows), -1).sum(axis=(0, 2)) for s, part in parts)
+
+    slope, error = central_differences(weighed, Z)
+    np.testing.assert_array_less(np.abs(joint.pullback(anchored, Z, *slopes) - slope), 1e-4 * np.abs(slope) + 5 * error)
+
+
+def test_covariance_of_a_warped_outcome_by_monte_carlo():
+    surrogate, columns = WarpedOutcomeGaussianProcess(), Columns.of(LINE)
+    density = log_density(surrogate, columns)
+    named = {**{name: np.full((1,), KNOWN[name]) for name in ("mean", "amplitude", "noise")},
+             "lengthscale": np.full((1, 1), 0.25), "centre": np.full(1, -0.3), "bend": np.full(1, 0.8)}  # fmt: skip
+    data = replace(TrainingData.none(1), X=np.array([[0.2], [0.9]]), y=np.array([0.4, -0.5]))
+    predict = predictive(density)
+    draws = predict.condition(density.unconstrain({b.name: named[b.name] for b in density.blocks}), data)
+    anchored = JointPredictive(predict, noise=False).anchored(draws, GRID[None, ::8])
+    # h has the moments of the surrogate without a bend, told h in place of y.
+    plain = density_on(LINE)
+    told = replace(data, y=np.array([brentq(lambda h, y=y: -0.3 + (h + 0.8 * h**3) / 1.8 - y, -9, 9) for y in data.y]))
+    Q = plain.unconstrain({b.name: named[b.name] for b in plain.blocks})
+    of_h = JointPredictive(predictive(plain), noise=False).anchored(
+        predictive(plain).condition(Q, told), GRID[None, ::8]
+    )
+    h = np.random.default_rng(0).multivariate_normal(of_h.mean[0], of_h.covariance[0], size=400_000)
+    w = (h + 0.8 * h**3) / 1.8
+    centred = w - w.mean(axis=0)
+    products = centred[:, :, None] * centred[:, None, :]
+    error = products.std(axis=0) / np.sqrt(len(w))
+    np.testing.assert_array_less(np.abs(anchored.covariance[0] - products.mean(axis=0)), 5.0 * error)
+
+
+def test_minima_are_as_frequent_as_those_of_functions_on_the_grid(line, functions):
+    draws = line.predictive.condition(line.Q, line.data)
+    outlook = Outlook(line.predictive, draws, evidence(line), np.random.default_rng(1))
+    found = outlook.minima(64)
+    share = np.bincount(functions.argmin(axis=1), minlength=25) / len(functions)
+    where = np.rint(found.place.ravel() * 24).astype(int)
+    error = np.sqrt(share * (1.0 - share) / len(where))
+    np.testing.assert_array_less(np.abs(np.bincount(where, minlength=25) / len(where) - share), 5.0 * error + 1e-3)
+    lowest = functions.min(axis=1)
+    error = lowest.std() / np.sqrt(found.value.size)
+    assert abs(found.value.mean() - lowest.mean()) < 5.0 * error
+    np.testing.assert_allclose(found.value, np.diagonal(found.paths, axis1=1, axis2=2))
+
+
+def test_noisy_expected_improvement_by_brute_force(line, functions):
+    tried = functions[:, [1, 5, 8, 14, 17, 23]].min(axis=1)
+    gain = np.maximum(tried[:, None] - functions, 0.0)
+    found, error = on_grid(line, "noisy_ei")
+    exact, own = gain.mean(axis=0), gain.std(axis=0) / np.sqrt(len(gain))
+    # At a trial itself nothing can be gained: what jitter leaves there is small beside what counts.
+    allowed = 5.0 * (np.exp(found) * error + own) + 0.002 * exact.max()
+    np.testing.assert_array_less(np.abs(np.exp(found) - exact), allowed)
+
+
+def test_knowledge_gradient_by_quadrature(line, truth):
+    mean, K = truth
+    step = K / np.sqrt(np.diag(K) + KNOWN["noise"] ** 2)
+    t, w = np.polynomial.hermite_e.hermegauss(120)
+    after = (mean[:, None, None] + step[:, :, None] * t).min(axis=0) @ (w / w.sum())
+    exact = mean.min() - after
+    found, error = on_grid(line, "knowledge_gradient", places=64)
+    # Lowest among few places it is a little higher than among all.
+    np.testing.assert_array_less(np.abs(np.exp(found) - exact), 5.0 * error * exact + 0.03 * exact.max())
+    assert np.argmax(found) == np.argmax(exact)
+
+
+def test_entropy_searches_by_brute_force(line, functions):
+    rng = np.random.default_rng(2)
+    lowest, where = functions.min(axis=1), functions.argmin(axis=1)
+    y = functions + KNOWN["noise"] * rng.standard_normal(functions.shape)
+    of_value = np.array([information(binned(functions[:, i], 60), binned(lowest, 60)) for i in range(25)])
+    of_place = np.array([information(binned(y[:, i], 40), where) for i in range(25)])
+    of_both = np.array([information(binned(y[:, i], 40), 25 * binned(lowest, 8) + where) for i in range(25)])
+    found, error = on_grid(line, "optimum_entropy", cells=25)
+    np.testing.assert_array_less(np.abs(found - of_place), 5.0 * error + 0.005)
+    # A normal distribution's entropy stands for that of a cut-off one with noise: the two differ where one is cut off.
+    found, error = on_grid(line, "joint_entropy")
+    np.testing.assert_array_less(np.abs(found - of_both), 5.0 * error + 0.05)
+    assert np.corrcoef(found, of_both)[0, 1] > 0.99
+    # Here f(x) given f* is cut off below it but keeps its mean, whatever x has to do with x*: no more than alike.
+    found, error = on_grid(line, "max_value_entropy")
+    assert np.argmax(found) == np.argmax(of_value)
+    assert np.corrcoef(found, of_value)[0, 1] > 0.95
+
+
+def test_disagreement_is_at_least_the_information_about_the_hyperparameters(line):
+    two = {**KNOWN, "mean": 2.5, "amplitude": 3.0, "noise": 0.6}
+    density = line.predictive.density
+    apart = density.unconstrain({b.name: np.full((1, *b.shape), two[b.name]) for b in density.blocks})
+    compiled = compiled_acquisition(create("acquisition", "bald", {}), line.predictive)
+    same = compiled.value(compiled.state(line.Q[:2], evidence(line)), GRID)
+    np.testing.assert_allclose(same, 0.0, atol=1e-12)
+    state = compiled.state(np.concatenate([line.Q[:1], apart]), evidence(line))
+    mean, variance, _, noise = JointPredictive(line.predictive, noise=True)(state.known.anchored, GRID)
+    found = compiled.value(state, GRID)
+    for i, j in ((m, s) for m in range(25) for s in [np.sqrt((variance + noise)[:, m])]):
+        y = np.linspace(-12.0, 12.0, 20_001)
+        p = stats.norm.pdf(y[:, None], mean[:, i], j)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(p > 0.0, p * np.log(p / p.mean(axis=1, keepdims=True)), 0.0)
+        exact = integrate.simpson(terms.mean(axis=1), x=y)
+        assert exact - 1e-9 <= found[i] <= exact + 0.3
+    assert found.max() > 0.1
+
+
+def one(value, ndim=2):
+    return pt.as_tensor(np.full((1,) * ndim, value))
+
+
+@pytest.mark.parametrize("minimum", [-3.0, -0.5, 0.6])
+def test_given_its_minimum_a_function_is_cut_off(minimum):
+    at = SimpleNamespace(mean=one(0.2), variance=one(0.9), covariance=one(0.4, 3))
+    known = SimpleNamespace(minimum=one(minimum), mean_there=one(-0.3), variance_there=one(0.5))
+    mean, variance = (v.item() for v in function([], list(given_minimum(at, known)), mode=UNCOMPILED)())
+    law = stats.norm(0.2 + 0.4 * (minimum + 0.3) / 0.5, np.sqrt(0.9 - 0.4**2 / 0.5))
+    above = law.sf(minimum)
+    first = integrate.quad(lambda f: f * law.pdf(f) / above, minimum, 12.0)[0]
+    second = integrate.quad(lambda f: (f - first) ** 2 * law.pdf(f) / above, minimum, 12.0)[0]
+    np.testing.assert_allclose([mean, variance], [first, second], rtol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_expectation_of_the_lowest_line(seed):
+    rng = np.random.default_rng(seed)
+    a, b = pt.dtensor3("a"), pt.dtensor3("b")
+    found = lower_by(a, b)
+    compiled = function([a, b], [found, *grad(pt.sum(found), [a, b])], mode=UNCOMPILED)
+    levels, slopes = rng.standard_normal((2, 3, 7)), rng.standard_normal((2, 3, 7))
+    # Parallel lines, equal ones, and one that is never lowest.
+    slopes[0, 0, :3], levels[0, 1, 1], slopes[0, 1, 1] = slopes[0, 0, 0], levels[0, 1, 0], slopes[0, 1, 0]
+    levels[1, 2, 0] = 50.0
+    value, by_level, by_slope = compiled(levels, slopes)
+    t = np.linspace(-9.0, 9.0, 200_001)
+    for s, m in np.ndindex(2, 3):
+        lowest = (levels[s, m][:, None] + slopes[s, m][:, None] * t).min(axis=0)
+        exact = levels[s, m].min() - integrate.trapezoid(lowest * stats.norm.pdf(t), t)
+        np.testing.assert_allclose(value[s, m], exact, atol=1e-7)
+    # Equal lines have no derivative apart.
+    levels[0, 1, 1] -= 0.3
+    levels[0, 0, :3] += [0.0, 0.5, 1.0]
+    _, by_level, by_slope = compiled(levels, slopes)
+    for index in np.ndindex(levels.shape):
+        step = np.zeros_like(levels)
+        step[index] = 1e-6
+        up, down = compiled(levels + step, slopes)[0], compiled(levels - step, slopes)[0]
+        np.testing.assert_allclose(by_level[index], (up - down).sum() / 2e-6, atol=1e-6)
+        if index[:2] != (0, 0) or index[2] > 2:
+            up, down = compiled(levels, slopes + step)[0], compiled(levels, slopes - step)[0]
+            np.testing.assert_allclose(by_slope[index], (up - down).sum() / 2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ACQUISITIONS.items() if entry.restricted])
+def test_what_learns_the_function_refuses_a_surrogate_that_knows_it(name):
+    def line_of(X, y, columns):
+        with pm.Model() as model:
+            X, y = pm.Data("X", X), pm.Data("y", y)
+            f = pm.Deterministic("f", pm.Normal("slope", 0.0, 1.0) * X[:, 0])
+            pm.Normal("outcome", f, pm.HalfNormal("noise", 1.0), observed=y)
+        return model
+
+    searcher = BayesianSearcher(Surrogate.from_model(line_of), acquisition=name)
+    with pytest.raises(SpecificationError, match=f"'{name}'.*'line_of'"):
+        Study(LINE, searcher).check()
+
+
+class Determined(Level):
+    determined = True
+
+
+@pytest.mark.parametrize(("surrogate", "missing"), [(Level(), "covariance_with_anchors"), (Determined(), "noise_at")])
+def test_a_surrogate_without_covariances_or_noise_is_refused_in_words(surrogate, missing):
+    compiled = compiled_acquisition(create("acquisition", "bald", {}), predictive(log_density(surrogate, ON_LINE)))
+    with pytest.raises(SpecificationError, match=f"'level'.*{missing}"):
+        list(compiled.prepare())
+
+
+@pytest.mark.parametrize("name", ["thompson", "joint_entropy"])
+def test_studies_repeat_themselves_and_batches_differ(name):
+    def points(n):
+        study = Study(LINE, BayesianSearcher(acquisition=name, n_initial=4), seed=3)
+        study.optimize(lambda c: (c["x"] - 0.4) ** 2, 6, progress=False)
+        return [s.configuration["x"] for s in study.ask(n)]
+
+    batch = points(3)
+    assert batch == points(3)
+    assert min(abs(a - b) for a in batch for b in batch if a is not b) > 1e-6
+
+
+def test_pending_trials_are_drawn_jointly(line, functions):
+    # Greedy batches: what x adds to the joint improvement of what is pending, by brute force.
+    pending = [3, 20]
+    told = replace(evidence(line), pending=GRID[pending])
+    compiled = compiled_acquisition(
+        create("acquisition", "log_ei", {}).when_pending(GaussianProcess()), line.predictive
+    )
+    found = [compiled.value(compiled.state(line.Q, replace(told, seed=seed)), GRID) for seed in range(8)]
+    value, error = np.exp(np.mean(found, axis=0)), np.std(found, axis=0, ddof=1) / np.sqrt(8)
+    best = functions[:, [1, 5, 8, 14, 17, 23, *pending]].min(axis=1)
+    gain = np.maximum(best[:, None] - functions, 0.0)
+    exact, own = gain.mean(axis=0), gain.std(axis=0) / np.sqrt(len(gain))
+    np.testing.assert_array_less(np.abs(value - exact), 5.0 * (value * error + own) + 0.002 * exact.max())
+    assert (value[pending] < 0.01 * value.max()).all()
