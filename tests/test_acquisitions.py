@@ -142,8 +142,10 @@ def test_what_is_believed_is_known_but_no_incumbent(log_ei, posterior):
 
 def test_all_draws_in_parts_are_all_draws_at_once(compiled, posterior, Z):
     known, Q = evidence(posterior, FAILED), posterior.thinned(300)
-    value, error = compiled.over_all_draws(Q, known, Z)
-    np.testing.assert_allclose(value, compiled.value(compiled.state(Q, known), Z), rtol=1e-10)
+    value, error, fitted = compiled.over_all_draws(Q, known, Z)
+    state = compiled.state(Q, known)
+    np.testing.assert_allclose(value, compiled.value(state, Z), rtol=1e-10)
+    np.testing.assert_allclose(fitted, state.draws.fitted.mean(axis=0), rtol=1e-10)
     assert (error > 0.0).all()
 
 
@@ -153,7 +155,8 @@ def test_standard_error_is_that_of_replicates(compiled, posterior):
     known, rng, pool = evidence(posterior), np.random.default_rng(3), posterior.thinned(1024)
     grid = rng.random((300, 2))
     best = grid[np.argsort(-compiled.value(states(compiled, posterior), grid))[:6]]
-    replicates = [compiled.over_all_draws(pool[rng.integers(len(pool), size=250)], known, best) for _ in range(80)]
+    samples = (pool[rng.integers(len(pool), size=250)] for _ in range(80))
+    replicates = [compiled.over_all_draws(sample, known, best)[:2] for sample in samples]
     values, errors = (np.array(a) for a in zip(*replicates, strict=True))
     # A standard deviation of 80 replicates is known to 8 %; the delta method is good to the square of the error.
     ratio = np.sqrt((errors**2).mean(axis=0)) / values.std(axis=0, ddof=1)

@@ -157,8 +157,12 @@ class CompiledAcquisition:
         by_draws = self.predictive.pullback(state.draws, Z, by_mean, by_variance)
         return value, by_draws + by_feasibility[:, None] * slope
 
-    def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def over_all_draws(
+        self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
+
+        Beside them what comes with it: the posterior mean at the finished trials and at what is believed (n + m,).
 
         The error is that of the infinitesimal jackknife (Efron 1982, section 6.3), for draws that are independent but
         for copies; too small where one draw alone has all of the utility.
@@ -167,11 +171,12 @@ class CompiledAcquisition:
         Q, copies = np.unique(Q, axis=0, return_counts=True)
         known = self._known(evidence)
         states = (self._state(Q[i : i + CHUNK], evidence, known) for i in range(0, len(Q), CHUNK))
-        parts = [(*self.predictive(state.draws, Z), state.incumbent) for state in states]
-        mean, variance, incumbent = (np.concatenate(part) for part in zip(*parts, strict=True))
-        weight = np.tile((copies / copies.sum())[:, None], (1, len(Z)))
+        parts = [(*self.predictive(state.draws, Z), state.incumbent, state.draws.fitted) for state in states]
+        mean, variance, incumbent, fitted = (np.concatenate(part) for part in zip(*parts, strict=True))
+        share = copies / copies.sum()
+        weight = np.tile(share[:, None], (1, len(Z)))
         value, error = self._values(mean, variance, incumbent, weight, evidence.feasibility.log_probability(Z))
-        return value, error
+        return value, error, share @ fitted
 
     def _inputs(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, ...]:
         mean, variance = self.predictive(state.draws, Z)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 from bayeshpo.errors import SpecificationError
@@ -43,6 +44,13 @@ class Searcher(ABC):
     def recommend(self, history: History, rng: Streams) -> Trial | None:
         """The tried configuration to use in earnest: the incumbent, unless the searcher knows better."""
         return history.incumbent
+
+    def recommended_after(self, history: History, n: int) -> Trial | None:
+        """The recommendation after the first ``n`` trials of a history, fewer than all, as far as it is on record.
+
+        Nothing is fitted: a searcher whose recommendations are a surrogate's says None where it had made no fit.
+        """
+        return replace(history, trials=history.trials[:n], pending=()).incumbent
 
     def reports(self) -> list[dict[str, Any]]:
         """Rows for ``inference.jsonl`` from the last `ask`; empty for searchers that fit nothing."""

@@ -24,7 +24,14 @@ class AcquisitionOverDraws:
     ----------
     compiled, posterior, evidence
         The acquisition, the draws, and what is known when the next configuration is chosen.
+
+    Attributes
+    ----------
+    fitted
+        Posterior mean at the finished trials and at what is believed (n + m,), as the last choice came by it.
     """
+
+    fitted: np.ndarray
 
     def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
         self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
@@ -45,7 +52,9 @@ class AcquisitionOverDraws:
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
-        return self.compiled.over_all_draws(self.posterior.thinned(CHOICE_DRAWS), self.evidence, Z)
+        Q = self.posterior.thinned(CHOICE_DRAWS)
+        value, error, self.fitted = self.compiled.over_all_draws(Q, self.evidence, Z)
+        return value, error
 
 
 class Flat:
