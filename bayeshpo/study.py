@@ -18,6 +18,8 @@ from bayeshpo.trial import Direction, History, Outcome, Suggestion, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayeshpo.searchers.optimum import Optimum
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -206,6 +208,17 @@ class Study:
     def recommendation(self) -> Trial | None:
         """The trial to use in earnest: with a surrogate, the tried configuration of best posterior mean."""
         return self.searcher.recommend(self.history, self.streams)
+
+    @property
+    def optimum(self) -> Optimum:
+        """Where the surrogate's posterior mean is best over the whole space, tried or not, and what is expected there.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate, or there is no posterior of it yet.
+        """
+        return self.searcher.optimum(self.history, self.streams)
 
     @property
     def posterior(self) -> Any:

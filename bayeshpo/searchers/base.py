@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.searchers.optimum import Optimum
 
 
 class Searcher(ABC):
@@ -55,6 +58,16 @@ class Searcher(ABC):
     def reports(self) -> list[dict[str, Any]]:
         """Rows for ``inference.jsonl`` from the last `ask`; empty for searchers that fit nothing."""
         return []
+
+    def optimum(self, history: History, rng: Streams) -> Optimum:
+        """Where the surrogate's posterior mean is best over the whole space.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate.
+        """
+        raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior of the surrogate given the history, an `xarray.DataTree` in ArviZ's layout.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayeshpo.acquisitions.base import CompiledAcquisition, Evidence
     from bayeshpo.acquisitions.feasibility import Feasibility
     from bayeshpo.inference.posterior import Posterior
+    from bayeshpo.searchers.optimum import Optimum
 
 # Entries of a suggestion's info: how many trials the fit behind it had seen, and the index of the trial that was to be
 # recommended after these.
@@ -153,6 +154,28 @@ class BayesianSearcher(Searcher):
             tree["slice"] = slices(self._compiled(posterior), posterior, evidence, history, centre)
         return tree
 
+    def optimum(self, history: History, rng: Streams) -> Optimum:
+        """Where the posterior mean is best among what will probably finish, tried or not.
+
+        Raises
+        ------
+        SpecificationError
+            If no trial has finished, or the surrogate could not be fitted.
+        """
+        from bayeshpo.searchers.optimum import optimum
+
+        if not history.finished.any():
+            raise SpecificationError("no optimum yet: expected at least one finished trial")
+        posterior = self._fit(history, rng)
+        if posterior.report.status == "failed":
+            raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
+        feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
+        recommended = history.space.encode([self._lowest(posterior, history).configuration])[0]
+        search = rng.generator("optimum", len(history))
+        return optimum(
+            self._predictive(posterior), posterior, feasibility, history, recommended, self.maximizer, search
+        )
+
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
@@ -255,8 +278,7 @@ class BayesianSearcher(Searcher):
         evidence = self._evidence(posterior, history, rng)
         objective = AcquisitionOverDraws(self._compiled(posterior), posterior, evidence)
         maximum = self.maximizer(objective, space, taken, best, search)
-        # The choice's draws know the trials' means, unless they were told of believed losses too.
-        recommended = self._lowest(posterior, history, None if len(evidence.believed_y) else objective.fitted)
+        recommended = self._lowest(posterior, history, objective.fitted)
         return maximum, recommended, jitter_row(objective.state.draws.state) | evidence.feasibility.to_row()
 
     def _lowest(self, posterior: Posterior, history: History, known: np.ndarray | None = None) -> Trial:

@@ -28,15 +28,15 @@ class AcquisitionOverDraws:
     Attributes
     ----------
     fitted
-        Posterior mean at the finished trials and at what is believed (n + m,), as the last choice came by it.
+        Posterior mean at the finished trials (n,), where the last choice came by it: its draws were not to believe in
+        anything else.
     """
-
-    fitted: np.ndarray
 
     def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
         self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
         self.state = compiled.state(posterior.thinned(SEARCH_DRAWS), evidence)
         self._few = self.state.every(_ROUGHLY)
+        self.fitted: np.ndarray | None = None
 
     def rough(self, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) on the fewest draws."""
@@ -53,7 +53,8 @@ class AcquisitionOverDraws:
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
         Q = self.posterior.thinned(CHOICE_DRAWS)
-        value, error, self.fitted = self.compiled.over_all_draws(Q, self.evidence, Z)
+        value, error, fitted = self.compiled.over_all_draws(Q, self.evidence, Z)
+        self.fitted = None if len(self.evidence.believed_y) else fitted
         return value, error
 
 
