@@ -169,7 +169,8 @@ class Unchanged(StoppingRule):
         standing = searcher.recommended_after(history, n - self.trials)
         if standing is None:
             return None
-        for k in range(n - self.trials + 1, n):
+        # The newest first: where there was a change, it is most often seen at once.
+        for k in range(n - 1, n - self.trials, -1):
             since = searcher.recommended_after(history, k)
             if since is None or since.configuration != standing.configuration:
                 return None
