@@ -65,7 +65,7 @@ class Searcher(ABC):
         Raises
         ------
         SpecificationError
-            If the searcher has no surrogate.
+            If the searcher has no surrogate, no trial has finished, or the surrogate could not be fitted.
         """
         raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
 

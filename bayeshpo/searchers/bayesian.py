@@ -155,26 +155,15 @@ class BayesianSearcher(Searcher):
         return tree
 
     def optimum(self, history: History, rng: Streams) -> Optimum:
-        """Where the posterior mean is best among what will probably finish, tried or not.
-
-        Raises
-        ------
-        SpecificationError
-            If no trial has finished, or the surrogate could not be fitted.
-        """
+        """Where the posterior mean is best among what will probably finish, tried or not."""
         from bayeshpo.searchers.optimum import optimum
 
         if not history.finished.any():
             raise SpecificationError("no optimum yet: expected at least one finished trial")
         posterior = self._fit(history, rng)
-        if posterior.report.status == "failed":
-            raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
         feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
-        recommended = history.space.encode([self._lowest(posterior, history).configuration])[0]
-        search = rng.generator("optimum", len(history))
-        return optimum(
-            self._predictive(posterior), posterior, feasibility, history, recommended, self.maximizer, search
-        )
+        known, search = self._predictive(posterior), rng.generator("optimum", len(history))
+        return optimum(known, posterior, feasibility, history, self.recommend(history, rng), self.maximizer, search)
 
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space

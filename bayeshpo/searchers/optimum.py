@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.maximizers import Maximizer
 from bayeshpo.searchers.objectives import CHOICE_DRAWS, SEARCH_DRAWS
 from bayeshpo.space import Configuration
-from bayeshpo.trial import History
+from bayeshpo.trial import History, Trial
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.feasibility import Feasibility
@@ -79,15 +80,24 @@ def optimum(
     posterior: Posterior,
     feasibility: Feasibility,
     history: History,
-    recommended: np.ndarray,
+    recommended: Trial | None,
     maximizer: Maximizer,
     rng: np.random.Generator,
 ) -> Optimum:
-    """Search the whole space for the lowest posterior mean; never worse than that of what is ``recommended`` (D,)."""
+    """Search the whole space for the lowest posterior mean; never worse than that of what is recommended.
+
+    Raises
+    ------
+    SpecificationError
+        If the surrogate could not be fitted.
+    """
+    if posterior.report.status == "failed":
+        raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
+    assert recommended is not None
     space, data = history.space, posterior.data
-    untaken = np.empty((0, space.dimension))
-    found = maximizer(LowMean(predictive, posterior, feasibility), space, untaken, recommended[None], rng)
-    points = recommended[None] if found.flat else np.stack([recommended, found.x])
+    start, untaken = space.encode([recommended.configuration]), np.empty((0, space.dimension))
+    found = maximizer(LowMean(predictive, posterior, feasibility), space, untaken, start, rng)
+    points = start if found.flat else np.concatenate([start, found.x[None]])
     mean, variance = predictive.at(posterior, points, CHOICE_DRAWS)
     lowest = int(mean.mean(axis=0).argmin())
     sd = np.sqrt(variance[:, lowest].mean() + mean[:, lowest].var())
