@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bayeshpo.searchers.random import RandomSearcher as RandomSearcher
     from bayeshpo.searchers.sobol import SobolSearcher as SobolSearcher
     from bayeshpo.space import SearchSpace as SearchSpace
+    from bayeshpo.stopping import Budget as Budget
+    from bayeshpo.stopping import Seconds as Seconds
+    from bayeshpo.stopping import StoppingRule as StoppingRule
+    from bayeshpo.stopping import Unchanged as Unchanged
     from bayeshpo.study import Study as Study
     from bayeshpo.surrogates.base import Surrogate as Surrogate
     from bayeshpo.trial import History as History
@@ -33,6 +37,10 @@ _PUBLIC = {
     "GridSearcher": "bayeshpo.searchers.grid",
     "FiniteDifferenceSearcher": "bayeshpo.searchers.gradient.finite_difference",
     "HypergradientSearcher": "bayeshpo.searchers.gradient.hypergradient",
+    "StoppingRule": "bayeshpo.stopping",
+    "Budget": "bayeshpo.stopping",
+    "Seconds": "bayeshpo.stopping",
+    "Unchanged": "bayeshpo.stopping",
     "StackedSurrogate": "bayeshpo.inference.stacked",
     "Surrogate": "bayeshpo.surrogates.base",
     "History": "bayeshpo.trial",

@@ -172,7 +172,7 @@ def sbc(
 def list_parts(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help="problems, searchers, surrogates, acquisitions or engines."),
+        typer.Argument(metavar="[KIND]", help="problems, searchers, surrogates, acquisitions, engines or rules."),
     ] = None,
 ) -> None:
     """List the parts that experiment files and searchers can name, with a line each."""

@@ -154,12 +154,19 @@ ENGINES = {
     "prior": Entry("bayeshpo.inference.prior:Prior", "draws of the prior, whatever the data"),
 }
 
+RULES = {
+    "budget": Entry("bayeshpo.stopping:Budget", "after so many trials"),
+    "seconds": Entry("bayeshpo.stopping:Seconds", "after so many seconds of proposing and evaluating"),
+    "unchanged": Entry("bayeshpo.stopping:Unchanged", "when so many trials have left the recommendation as it was"),
+}
+
 KINDS = {
     "problem": PROBLEMS,
     "searcher": SEARCHERS,
     "surrogate": SURROGATES,
     "acquisition": ACQUISITIONS,
     "engine": ENGINES,
+    "rule": RULES,
 }
 
 

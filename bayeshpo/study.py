@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.problem import Capabilities, FunctionProblem, Problem, capabilities, evaluate
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
+from bayeshpo.stopping import Budget, StoppingRule
 from bayeshpo.trial import Direction, History, Outcome, Suggestion, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bayeshpo.searchers.optimum import Optimum
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a study's last run ended.
+
+    Attributes
+    ----------
+    status
+        "finished": its budget is spent; "stopped": by its stopping rule; "exhausted": its space.
+    reason
+        The same in words.
+    """
+
+    status: Literal["finished", "stopped", "exhausted"]
+    reason: str
 
 
 class Study:
@@ -67,6 +86,7 @@ class Study:
         self.history = History(as_space(space), direction, tuple(trials))
         self.streams = Streams(name, seed)
         self.reports: list[dict[str, Any]] = []
+        self.ending: Ending | None = None
 
     def ask(self, n: int | None = None) -> Any:
         """Propose configurations to evaluate: one `Suggestion`, or a list of ``n``.
@@ -76,12 +96,7 @@ class Study:
         SpaceExhausted
             If every configuration of a finite space has been tried.
         """
-        start = time.perf_counter()
-        suggestions = self.searcher.ask(self.history, n or 1, self.streams)
-        seconds = (time.perf_counter() - start) / len(suggestions)
-        suggestions = [replace(s, seconds=seconds) for s in suggestions]
-        self.reports += [{"trial": suggestions[0].index, **row} for row in self.searcher.reports()]
-        self.history = replace(self.history, pending=(*self.history.pending, *suggestions))
+        suggestions = self._ask(n or 1, time.perf_counter())
         return suggestions if n is not None else suggestions[0]
 
     def tell(self, suggestion: Suggestion, value: Any) -> Trial:
@@ -101,36 +116,68 @@ class Study:
         self.history = self.history.add(trial)
         return trial
 
-    def run(self, problem: Problem, budget: int) -> Iterator[Trial]:
-        """Evaluate until the study has ``budget`` trials or the space is exhausted, yielding each finished trial."""
-        while len(self.history) < budget:
+    def run(self, problem: Problem, budget: int, stop: StoppingRule | None = None) -> Iterator[Trial]:
+        """Evaluate, yielding each trial, until the study has ``budget`` of them, a rule ends it or the space does.
+
+        `ending` says afterwards which it was.
+        """
+        self.ending = None
+        rule = Budget(budget) if stop is None else Budget(budget) | stop
+        while True:
+            start = time.perf_counter()
+            reason = rule.reason(self.history, self.searcher, self.streams)
+            if reason is not None:
+                self.ending = Ending("finished" if len(self.history) >= budget else "stopped", reason)
+                return
             try:
-                suggestion = self.ask()
-            except SpaceExhausted:
+                (suggestion,) = self._ask(1, start)
+            except SpaceExhausted as error:
+                self.ending = Ending("exhausted", str(error))
                 return
             rng = self.streams.generator("noise", suggestion.index)
             outcome = evaluate(problem, suggestion.configuration, rng=rng, gradient=suggestion.needs_gradient)
             yield self.tell(suggestion, outcome)
 
-    def optimize(self, objective: Callable[[Configuration], Any], budget: int, *, progress: bool = True) -> Trial:
+    def optimize(
+        self,
+        objective: Callable[[Configuration], Any],
+        budget: int,
+        *,
+        stop: StoppingRule | None = None,
+        progress: bool = True,
+    ) -> Trial:
         """Spend a budget on a function of a dict, or on a `Problem`, and return the best trial.
 
         A call that raises, or returns no finite number, is a failed trial with its reason; the study goes on. Called
         again with a larger budget, it goes on from where it was.
 
+        Parameters
+        ----------
+        objective
+            What is evaluated.
+        budget
+            Number of trials, those that are there already among them.
+        stop
+            When to end before the budget is spent, as ``bayeshpo.Seconds(600) | bayeshpo.Unchanged(20)``; `ending`
+            says afterwards why it ended.
+        progress
+            Whether to show how far it is.
+
         Raises
         ------
         SpecificationError
-            If the budget is below 1, the searcher cannot work on this space, or no trial finished.
+            If the budget is below 1, the searcher cannot work on this space or with this rule, or no trial finished.
         """
         if budget < 1:
             raise SpecificationError(f"expected a budget of at least 1 trial, got {budget}")
+        if stop is not None:
+            _check_rule(stop, self.searcher)
         if isinstance(objective, Problem):
             problem: Problem = objective
         else:
             problem = FunctionProblem(objective, self.history.space, self.history.direction)
         self.searcher.check(self.history.space, capabilities(problem))
-        trials = self.run(problem, budget)
+        trials = self.run(problem, budget, stop)
         for _ in _with_progress(trials, self, budget) if progress else trials:
             pass
         best = self.best
@@ -138,6 +185,15 @@ class Study:
             reason = self.history.trials[-1].outcome.reason if self.history.trials else "no trial"
             raise SpecificationError(f"no trial finished; the last one: {reason}")
         return best
+
+    def _ask(self, n: int, start: float) -> list[Suggestion]:
+        """Proposals with the seconds since a start."""
+        suggestions = self.searcher.ask(self.history, n, self.streams)
+        seconds = (time.perf_counter() - start) / len(suggestions)
+        suggestions = [replace(s, seconds=seconds) for s in suggestions]
+        self.reports += [{"trial": suggestions[0].index, **row} for row in self.searcher.reports()]
+        self.history = replace(self.history, pending=(*self.history.pending, *suggestions))
+        return suggestions
 
     def check(self, offered: Capabilities | None = None) -> None:
         """Refuse a space that the searcher cannot work on; see `Searcher.check`."""
@@ -152,6 +208,17 @@ class Study:
     def recommendation(self) -> Trial | None:
         """The trial to use in earnest: with a surrogate, the tried configuration of best posterior mean."""
         return self.searcher.recommend(self.history, self.streams)
+
+    @property
+    def optimum(self) -> Optimum:
+        """Where the surrogate's posterior mean is best over the whole space, tried or not, and what is expected there.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate, or there is no posterior of it yet.
+        """
+        return self.searcher.optimum(self.history, self.streams)
 
     @property
     def posterior(self) -> Any:
@@ -178,6 +245,12 @@ class Study:
         return pd.DataFrame(self.reports)
 
 
+def _check_rule(stop: object, searcher: Searcher) -> None:
+    if not isinstance(stop, StoppingRule):
+        raise SpecificationError(f"stop: expected a rule such as bayeshpo.Seconds(600), got {stop!r}")
+    stop.check(searcher)
+
+
 def _with_progress(trials: Iterator[Trial], study: Study, budget: int) -> Iterator[Trial]:
     from rich.progress import (
         BarColumn,
@@ -199,3 +272,5 @@ def _with_progress(trials: Iterator[Trial], study: Study, budget: int) -> Iterat
             shown = "no finished trial yet" if best is None else f"best {best.value:.6g}"
             bar.update(task, completed=len(study.history), best=shown)
             yield trial
+        if study.ending is not None and study.ending.status != "finished":
+            bar.update(task, best=study.ending.reason)

@@ -281,6 +281,11 @@ class History:
         return np.array([np.nan if e is None else e for e in errors])
 
     @property
+    def seconds(self) -> float:
+        """What all trials took: proposing and evaluating them."""
+        return sum(t.suggestion.seconds + t.outcome.seconds for t in self.trials)
+
+    @property
     def incumbent(self) -> Trial | None:
         """The best observed trial; the first of equals."""
         if not self.finished.any():

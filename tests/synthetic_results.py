@@ -56,14 +56,17 @@ def write_run(
     direction: str = "minimize",
     space: tuple[str, ...] = ("x0",),
     status: str | None = "finished",
+    stop: str | None = None,
+    stopped_by: str | None = None,
 ) -> Path:
-    """One run's folder; unfinished if the status is None."""
+    """One run's folder; unfinished if the status is None. Its stopping rule may not be the one that it ended by."""
     folder = path / "runs" / f"{problem}-{searcher}-{seed}"
     folder.mkdir(parents=True)
     spec = {
         "problem": {"name": problem, "label": problem}, "searcher": {"name": searcher, "label": searcher}, "seed": seed,
         "budget": len(trials) if budget is None else budget, "direction": direction, "optimum": optimum,
         "work_unit": "evaluation", "space": list(space), "keep": "last",
+        "stop": stop,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     (folder / "trials.jsonl").write_text("".join(json.dumps(t) + "\n" for t in trials))
@@ -71,6 +74,7 @@ def write_run(
         (folder / "inference.jsonl").write_text("".join(json.dumps(row) + "\n" for row in inference))
     if status is not None:
         done = {"status": status, "trials": len(trials), "best": None, "recommendation": None, "seconds": 1.0}
+        done |= {"reason": "given", "stop": stopped_by or stop}
         (folder / "done.json").write_text(json.dumps(done))
     return folder
 

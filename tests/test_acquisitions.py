@@ -138,8 +138,10 @@ def test_what_is_believed_is_known_but_no_incumbent(log_ei, posterior):
 
 def test_all_draws_in_parts_are_all_draws_at_once(compiled, posterior, Z):
     known, Q = evidence(posterior, FAILED), posterior.thinned(min(300, compiled.acquisition.most_draws))
-    value, error = compiled.over_all_draws(Q, known, Z)
-    at_once = compiled.value(compiled.state(Q, known), Z)
+    value, error, fitted = compiled.over_all_draws(Q, known, Z)
+    state = compiled.state(Q, known)
+    at_once = compiled.value(state, Z)
+    np.testing.assert_allclose(fitted, state.draws.fitted.mean(axis=0), rtol=1e-10)
     # What is drawn of functions is drawn anew for each part, so that both sides have an error; where it is large, few
     # draws have all of the value, and it is not known either.
     draws_functions = not set(compiled.acquisition.known) <= {"incumbent"}
@@ -157,7 +159,7 @@ def test_standard_error_is_that_of_replicates(compiled, posterior):
     grid = rng.random((300, 2))
     best = grid[np.argsort(-compiled.value(states(compiled, posterior), grid))[:6]]
     replicates = [
-        compiled.over_all_draws(pool[rng.integers(len(pool), size=128)], replace(known, seed=seed), best)
+        compiled.over_all_draws(pool[rng.integers(len(pool), size=128)], replace(known, seed=seed), best)[:2]
         for seed in range(80)
     ]
     values, errors = (np.array(a) for a in zip(*replicates, strict=True))

@@ -95,6 +95,18 @@ class TestRegret:
         np.testing.assert_array_equal(regret.final, [1, 1, 2])
         np.testing.assert_array_equal(regret.quartiles()[1], [4, 2, 1, 1.5])
 
+    def test_runs_that_their_rule_ended_stand_to_the_end_as_long_as_it_is_theirs(self, tmp_path: Path):
+        common = {"problem": "p", "searcher": "a", "optimum": 0.0, "budget": 4, "status": "stopped"}
+        runs = runs_of(
+            tmp_path,
+            {**common, "seed": 0, "trials": values(3.0, 1.0), "stop": "unchanged(1)"},
+            {**common, "seed": 1, "trials": values(4.0, 2.0), "stop": "unchanged(9)", "stopped_by": "unchanged(1)"},
+        )
+        (regret,) = simple_regret(runs)
+        np.testing.assert_array_equal(regret.values, [[3, 1, 1, 1], [4, 2, NAN, NAN]])
+        (row,) = outcomes(runs)
+        assert (row.seeds, row.unfinished, row.early) == (2, 1, 1)
+
     def test_a_seed_without_any_finished_trial_counts_as_worst(self):
         assert quartiles(np.array([1.0, 3.0, NAN]))[:2] == (2.0, 3.0)
         assert math.isnan(quartiles(np.array([1.0, 3.0, NAN]))[2])

@@ -15,13 +15,13 @@ ROOT = Path(bayeshpo.__file__).parent
 # Each layer may import itself and what is below it. Layers of one rank know nothing of each other.
 RANKS = {
     "errors": 0, "randomness": 0, "encoding": 0, "parallel": 0, "registry": 1, "space": 1, "trial": 2, "problem": 3,
-    "problems": 4, "surrogates": 4, "inference": 5, "acquisitions": 6, "maximizers": 7, "searchers": 8, "study": 9,
-    "experiment": 10, "diagnostics": 11, "analysis": 11, "integrations": 12, "testing": 12, "cli": 13,
+    "problems": 4, "surrogates": 4, "inference": 5, "acquisitions": 6, "maximizers": 7, "searchers": 8, "stopping": 9,
+    "study": 10, "experiment": 11, "diagnostics": 12, "analysis": 12, "integrations": 13, "testing": 13, "cli": 14,
 }  # fmt: skip
 HEAVY = {"pymc", "pytensor", "nutpie", "arviz", "arviz_base", "arviz_stats", "arviz_plots"}
 MAY_BE_HEAVY = ("surrogates", "inference", "acquisitions", "diagnostics", "analysis/comparison.py")
 # Above the problems there are only their protocol and their names.
-BLIND_TO_PROBLEMS = ("surrogates", "inference", "acquisitions", "maximizers", "searchers", "study")
+BLIND_TO_PROBLEMS = ("surrogates", "inference", "acquisitions", "maximizers", "searchers", "stopping", "study")
 
 
 def layer(module: str) -> str:

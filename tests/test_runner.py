@@ -161,6 +161,30 @@ def test_exhausted_space_ends_a_run(tmp_path: Path) -> None:
     assert [progress.done for progress in display.seen] == [True]
 
 
+def test_run_that_its_rule_ended_stands_until_the_rule_is_another_one(tmp_path: Path) -> None:
+    def ran(stop: str) -> tuple[int, str, list[int]]:
+        plan, display = planned(tmp_path, stop + LONG, budget=7), Recorder()
+        assert run_plan(plan, tmp_path / "r", workers=1, display=display) == {}
+        (run,) = Results(tmp_path / "r").runs()
+        assert run.done is not None
+        return len(run.trials), run.done["reason"], [progress.trials for progress in display.seen]
+
+    assert ran('stop = "budget(3)"') == (3, "budget of 3 trials spent", [0, 1, 2, 3, 3])
+    assert ran('stop = "budget( 3 )"') == (3, "budget of 3 trials spent", [3])
+    assert ran('stop = "budget(5)"') == (5, "budget of 5 trials spent", [3, 4, 5, 5])
+    assert ran("") == (7, "budget of 7 trials spent", [5, 6, 7, 7])
+
+
+def test_a_line_says_why_a_run_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned(tmp_path, 'stop = "budget(3)"' + LONG)
+    for _ in range(2):
+        lines = CliRunner().invoke(app, ["run", "q.toml", "--workers", "1"]).stdout.splitlines()
+        (line,) = [line for line in lines if line.startswith("[1/1] ")]
+        assert ", budget of 3 trials spent" in line
+        assert "long: all 1 runs finished" in lines
+
+
 def test_killed_experiment_goes_on_to_the_same_trials(tmp_path: Path, undisturbed: Path) -> None:
     plan = planned(tmp_path, LONG)
     with start(tmp_path, "run", "q.toml", "--results", "results") as process:

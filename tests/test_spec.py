@@ -76,6 +76,15 @@ REFUSED = {
     "budget missing": ('name = "tiny"\n' + BRANIN + RANDOM, "budget: missing; expected a line such as budget = 20"),
     "no searchers": (HEAD + BRANIN, "searchers: missing; expected at least one [[searchers]] with a name"),
     "wrong keep": (HEAD + 'keep = "all"\n' + BRANIN + RANDOM, "keep: expected 'last' or 'none', got 'all'"),
+    "unknown stopping rule": (
+        HEAD + 'stop = "seconds(60) | unchangd(5)"\n' + BRANIN + RANDOM,
+        "stop: unknown rule 'unchangd'; did you mean 'unchanged'?",
+    ),
+    "impossible stopping rule of a searcher": (
+        HEAD + BRANIN + RANDOM + 'stop = "unchanged(0)"\n',
+        "searchers[1].stop: unchanged: expected a whole number of trials of at least 1, got 0",
+    ),
+    "stopping rule as a number": (HEAD + "stop = 600\n" + BRANIN + RANDOM, "stop: expected a string, got 600"),
     "name with a slash": (
         'name = "a/b"\nbudget = 3\n' + BRANIN + RANDOM,
         "name: expected letters, digits, '_', '-' and '.', got 'a/b'",
@@ -181,6 +190,20 @@ def test_runs_are_problems_times_searchers_times_seeds(tmp_path: Path) -> None:
     assert len({run.id for run in plan.runs}) == len(plan.runs)
     overridden = spec.read(write(tmp_path, text), budget=9, seeds=1)
     assert [(r.seed, r.budget) for r in overridden.runs] == [(0, 9)] * 3
+
+
+def test_a_searcher_s_own_stopping_rule_is_in_place_of_the_file_s(tmp_path: Path) -> None:
+    text = HEAD + 'stop = "unchanged( 5 )|seconds(60)"\n' + BRANIN + RANDOM
+    plan = spec.read(write(tmp_path, text + '[[searchers]]\nname = "sobol"\nstop = "budget(2)"\n'))
+    assert [run.stop for run in plan.runs] == ["unchanged(5) | seconds(60)", "budget(2)"]
+    assert [run.to_record()["stop"] for run in plan.runs] == [run.stop for run in plan.runs]
+    record = plan.experiment.to_record()
+    assert record["stop"] == "unchanged( 5 )|seconds(60)"
+    assert [part.get("stop") for part in record["searchers"]] == [None, "budget(2)"]
+    (without,) = spec.read(write(tmp_path, HEAD + BRANIN + RANDOM)).runs
+    assert without.rule() is None
+    # When a run ends does not make it another run.
+    assert without.id == plan.runs[0].id
 
 
 def test_identity_of_a_run_is_what_defines_its_trials(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_acquisition_is_the_weighted_sum_of_the_members(mixture):
     # Each fourth draw, counted through; and all of them, in chunks.
     fitted = compiled.every(state, 4).draws.fitted
     np.testing.assert_array_equal(fitted, state.draws.fitted[::4])
-    everything, error = compiled.over_all_draws(mixture.thinned(64), known, Z)
+    everything, error, _ = compiled.over_all_draws(mixture.thinned(64), known, Z)
     np.testing.assert_allclose(everything, expected)
     assert (error > 0.0).all()
 

@@ -80,9 +80,11 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.PROBLEMS, "failing", Entry(f"{__name__}:FailingProblem", "for tests"))
 
 
-def run_of(tmp_path: Path, searcher: str, problem: str = BRANIN, budget: int = 12, keep: str = "last") -> RunSpec:
+def run_of(
+    tmp_path: Path, searcher: str, problem: str = BRANIN, budget: int = 12, keep: str = "last", stop: str | None = None
+) -> RunSpec:
     path = tmp_path / "q.toml"
-    head = f'name = "q"\nbudget = {budget}\nkeep = "{keep}"\n'
+    head = f'name = "q"\nbudget = {budget}\nkeep = "{keep}"\n' + (f'stop = "{stop}"\n' if stop else "")
     path.write_text(f'{head}[[problems]]\n{problem}\n[[searchers]]\nname = "{searcher}"\n')
     return spec.read(path).runs[0]
 
@@ -114,6 +116,24 @@ def test_random_streams_follow_the_problem_and_not_its_label(tmp_path: Path) -> 
     second, _ = executed(tmp_path, run_of(tmp_path, "random", BRANIN + '\nlabel = "b"'), "second")
     assert timeless(first.trials) == timeless(second.trials)
     assert second.problem == "b"
+
+
+@pytest.mark.parametrize(("searcher", "problem"), BASELINES)
+def test_a_run_that_its_rule_ends_says_why_and_ends_at_the_same_trial_when_it_is_resumed(
+    tmp_path: Path, searcher: str, problem: str
+) -> None:
+    rule = "unchanged(4) | budget(9)"
+    whole, seen = executed(tmp_path, run_of(tmp_path, searcher, problem, stop=rule), "whole")
+    assert whole.done is not None
+    assert (whole.done["status"], whole.done["stop"]) == ("stopped", rule)
+    assert whole.done["reason"] == seen[-1].ended_early
+    assert whole.ended_early
+    assert len(whole.trials) < 12
+    for budget in range(1, 13):
+        pieces, _ = executed(tmp_path, run_of(tmp_path, searcher, problem, budget, stop=rule), "pieces")
+    assert timeless(pieces.trials) == timeless(whole.trials)
+    assert pieces.done is not None
+    assert pieces.done["reason"] == whole.done["reason"]
 
 
 def test_fits_and_the_last_posterior_are_on_record(tmp_path: Path) -> None:

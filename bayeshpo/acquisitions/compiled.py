@@ -90,8 +90,12 @@ class CompiledAcquisition:
             by_draws = self._joint.pullback(state.known.anchored, Z, *slopes)
         return value, by_draws + by_factor[:, None] * slope
 
-    def over_all_draws(self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def over_all_draws(
+        self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
+
+        Beside them what comes with it: the posterior mean at the finished trials and at what is believed (n + m,).
 
         The error is that of the infinitesimal jackknife (Efron 1982, section 6.3), for draws that are independent but
         for copies; too small where one draw alone has all of the utility.
@@ -100,11 +104,11 @@ class CompiledAcquisition:
         Q, copies = np.unique(Q, axis=0, return_counts=True)
         conditions = self._conditions(evidence)
         states = (self._state(Q[i : i + CHUNK], evidence, conditions, i) for i in range(0, len(Q), CHUNK))
-        parts = [(*self._at(state, Z), *state.known.arrays.values()) for state in states]
-        inputs = (np.concatenate(part) for part in zip(*parts, strict=True))
-        weight = np.tile((copies / copies.sum())[:, None], (1, len(Z)))
-        value, error = self._values(*inputs, weight, evidence.log_factor(Z))
-        return value, error
+        parts = [(*self._at(state, Z), *state.known.arrays.values(), state.draws.fitted) for state in states]
+        *inputs, fitted = (np.concatenate(part) for part in zip(*parts, strict=True))
+        share = copies / copies.sum()
+        value, error = self._values(*inputs, np.tile(share[:, None], (1, len(Z))), evidence.log_factor(Z))
+        return value, error, share @ fitted
 
     def _at(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, ...]:
         """What each draw says of candidates Z (m, D), in the order of `Candidates`."""

@@ -17,7 +17,7 @@ class Completeness:
     expected
         Runs that the experiment's file asks for.
     finished
-        Runs that spent their budget or exhausted their space.
+        Runs that spent their budget, exhausted their space or were ended by their stopping rule.
     unfinished
         Runs that were begun.
     """
@@ -46,10 +46,8 @@ class Completeness:
 
 
 def is_finished(run: RunRecord) -> bool:
-    """Whether a run spent its budget or exhausted its space; a budget raised later makes it unfinished again."""
-    if run.done is None:
-        return False
-    return run.done["status"] == "exhausted" or len(run.trials) >= run.spec["budget"]
+    """Whether a run spent its budget or ended early for good; a budget raised later makes it unfinished again."""
+    return run.done is not None and (run.ended_early or len(run.trials) >= run.spec["budget"])
 
 
 def completeness(results: Results, runs: list[RunRecord]) -> Completeness:

@@ -27,8 +27,9 @@ class SearcherOutcome:
         Whether regret is the distance to the optimum, and not to the best value found in these results.
     best
         Best value of any seed, in the problem's own direction; None if no trial finished.
-    seeds, unfinished
-        Number of runs, and how many of them have not come to their end.
+    seeds, unfinished, early
+        Number of runs, how many of them have not come to their end, and how many came to it before their budget was
+        spent.
     trials, failed
         Number of trials and of failed trials, summed over seeds.
     seconds
@@ -44,6 +45,7 @@ class SearcherOutcome:
     best: float | None
     seeds: int
     unfinished: int
+    early: int
     trials: int
     failed: int
     seconds: float
@@ -69,6 +71,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 best=better(values) if values else None,
                 seeds=len(group),
                 unfinished=sum(not is_finished(run) for run in group),
+                early=sum(run.ended_early for run in group),
                 trials=len(trials),
                 failed=sum(trial["status"] not in (Status.FINISHED, Status.STOPPED) for trial in trials),
                 seconds=float(np.median(seconds)) if seconds else float("nan"),

@@ -29,7 +29,7 @@ class Regret:
         trial and after the last trial of an unfinished run.
     lengths
         Number of trials for which each row stands (n_seeds,): those recorded, or the whole budget where the space was
-        exhausted, since the incumbent then is final.
+        exhausted or a stopping rule ended the run, since the incumbent then is final.
     reference
         The value that regret is measured from, in the problem's own direction; None while no trial has finished.
     optimum_known
@@ -133,8 +133,7 @@ def _sign(run: RunRecord) -> float:
 
 
 def _length(run: RunRecord) -> int:
-    exhausted = run.done is not None and run.done["status"] == "exhausted"
-    return max(len(run.trials), run.spec["budget"]) if exhausted else len(run.trials)
+    return max(len(run.trials), run.spec["budget"]) if run.ended_early else len(run.trials)
 
 
 def _reference(runs: Sequence[RunRecord]) -> tuple[float | None, bool]:

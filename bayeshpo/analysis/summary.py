@@ -68,6 +68,8 @@ def _regret_caption(rows: Sequence[SearcherOutcome]) -> str:
         text += " * optimum unknown: the gap to the best value found here by any searcher."
     if any(row.unfinished for row in rows):
         text += " seeds: finished/begun; unfinished ones count with the trials they have."
+    if early := sum(row.early for row in rows):
+        text += f" {early} of {sum(row.seeds for row in rows)} runs ended before their budget was spent."
     units = dict.fromkeys((row.problem, row.work_unit) for row in rows)
     named = {unit for _, unit in units}
     unit = named.pop() if len(named) == 1 else "; ".join(f"{problem}: {unit}" for problem, unit in units)

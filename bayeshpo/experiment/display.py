@@ -112,7 +112,8 @@ def _state(progress: Progress) -> str:
         return f"stopped: {progress.error}"
     best = "no value" if progress.best is None else f"best {progress.best:.6g}"
     failed = f", {progress.failed} failed" if progress.failed else ""
-    return f"{progress.trials} trials, {best}{failed}"
+    early = f", {progress.ended_early}" if progress.ended_early else ""
+    return f"{progress.trials} trials, {best}{failed}{early}"
 
 
 def _kept(new: Progress, old: Progress) -> Progress:

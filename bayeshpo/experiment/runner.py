@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import Plan, RunSpec
-from bayeshpo.experiment.store import check_results, open_results, read_json
+from bayeshpo.experiment.store import check_results, ended_early, open_results, read_json
 from bayeshpo.experiment.worker import Progress, serve
 from bayeshpo.parallel import CORES_VARIABLE, available_cores
 
@@ -180,9 +180,12 @@ def _finished(run: RunSpec, results: Path) -> Progress | None:
     if not path.exists():
         return None
     done = read_json(path)
-    if done["status"] != "exhausted" and done["trials"] < run.budget:
+    early = ended_early(done, run.stop)
+    if not early and done["trials"] < run.budget:
         return None
-    return Progress(run.id, done["trials"], done["failed"], done["best"], done=True)
+    # Older records have no reason.
+    reason = done.get("reason") if early else None
+    return Progress(run.id, done["trials"], done["failed"], done["best"], done=True, ended_early=reason)
 
 
 def _versions() -> dict[str, str]:

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from bayeshpo import registry
 from bayeshpo.errors import SpecificationError, unknown_name
+from bayeshpo.experiment.rules import parse
 from bayeshpo.problem import Problem, capabilities
 from bayeshpo.searchers.base import Searcher
+from bayeshpo.stopping import StoppingRule
 from bayeshpo.trial import Direction
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -90,6 +92,7 @@ class SearcherSpec(_Part):
     """One ``[[searchers]]`` entry: any further key is an argument of the searcher."""
 
     problems: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    stop: str | None = None
 
     def build(self) -> Searcher:
         """A new instance of the searcher."""
@@ -106,6 +109,7 @@ class ExperimentSpec(_Model):
     name: Name
     budget: Count
     seeds: Count = 1
+    stop: str | None = None
     keep: Keep = "last"
     problems: Annotated[tuple[ProblemSpec, ...], Field(min_length=1)]
     searchers: Annotated[tuple[SearcherSpec, ...], Field(min_length=1)]
@@ -113,9 +117,13 @@ class ExperimentSpec(_Model):
     def to_record(self) -> dict[str, Any]:
         """The resolved file as JSON values, parts as flat mappings."""
         record: dict[str, Any] = {"name": self.name, "budget": self.budget, "seeds": self.seeds, "keep": self.keep}
+        record |= {"stop": self.stop} if self.stop else {}
         record["problems"] = [p.to_record() | ({"budget": p.budget} if p.budget else {}) for p in self.problems]
         record["searchers"] = [
-            s.to_record() | ({"problems": list(s.problems)} if s.problems else {}) for s in self.searchers
+            s.to_record()
+            | ({"problems": list(s.problems)} if s.problems else {})
+            | ({"stop": s.stop} if s.stop else {})
+            for s in self.searchers
         ]
         return record
 
@@ -127,6 +135,7 @@ class RunSpec(_Model):
     searcher: SearcherSpec
     seed: int
     budget: int
+    stop: str | None
     keep: Keep
     direction: Direction
     optimum: float | None
@@ -136,9 +145,13 @@ class RunSpec(_Model):
 
     @property
     def id(self) -> str:
-        """Hash of what defines the run's trials: neither its budget nor its labels."""
+        """Hash of what defines the run's trials: neither when it ends nor its labels."""
         key = json.dumps([self.problem.key, self.searcher.key, self.seed])
         return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    def rule(self) -> StoppingRule | None:
+        """When it ends before its budget is spent, if it may."""
+        return None if self.stop is None else parse(self.stop)
 
     def to_record(self) -> dict[str, Any]:
         """The content of ``spec.json``."""
@@ -216,18 +229,34 @@ def _runs(experiment: ExperimentSpec) -> tuple[RunSpec, ...]:
     pairs = list(zip(experiment.problems, problems, strict=True))
     for i, (part, searcher) in enumerate(zip(experiment.searchers, searchers, strict=True), 1):
         _check(f"searchers[{i}]", part, searcher, pairs)
+    stops = _stops(experiment, searchers)
     return tuple(
         RunSpec(
-            problem=problem_part, searcher=searcher_part, seed=seed, keep=experiment.keep,
+            problem=problem_part, searcher=searcher_part, seed=seed, stop=stop, keep=experiment.keep,
             budget=problem_part.budget or experiment.budget, direction=problem.direction, optimum=problem.optimum,
             work_unit=problem.work_unit, space=problem.space.names,
             fits=type(searcher).posterior is not Searcher.posterior,
         )
         for problem_part, problem in pairs
-        for searcher_part, searcher in zip(experiment.searchers, searchers, strict=True)
+        for searcher_part, searcher, stop in zip(experiment.searchers, searchers, stops, strict=True)
         if searcher_part.takes(problem_part)
         for seed in range(experiment.seeds)
     )  # fmt: skip
+
+
+def _stops(experiment: ExperimentSpec, searchers: Sequence[Searcher]) -> list[str | None]:
+    """Each searcher's stopping rule, its own or the file's, in one spelling."""
+    stops = []
+    for i, (part, searcher) in enumerate(zip(experiment.searchers, searchers, strict=True), 1):
+        place, text = ("stop", experiment.stop) if part.stop is None else (f"searchers[{i}].stop", part.stop)
+        try:
+            rule = None if text is None else parse(text)
+            if rule is not None:
+                rule.check(searcher)
+        except SpecificationError as error:
+            raise SpecificationError(f"{place}: {_one_line(error)}") from None
+        stops.append(None if rule is None else str(rule))
+    return stops
 
 
 def _refuse_repeats(kind: str, parts: Sequence[_Part]) -> None:

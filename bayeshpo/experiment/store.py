@@ -82,6 +82,11 @@ class RunRecord:
         """The run's seed."""
         return self.spec["seed"]
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether it ended for good before its budget was spent."""
+        return self.done is not None and ended_early(self.done, self.spec.get("stop"))
+
     @classmethod
     def read(cls, path: Path) -> RunRecord:
         """Read a run's folder, leaving out what a kill left half-written; nothing on disk is changed.
@@ -164,8 +169,8 @@ class Results:
 def open_results(path: Path, experiment: Mapping[str, Any]) -> None:
     """Make a results folder for an experiment, or go on with the one that is there.
 
-    A larger budget, more seeds, further problems or searchers continue an experiment; another name, or a problem or
-    searcher whose arguments have changed or that is gone, makes it a different one.
+    A larger budget, another stopping rule, more seeds, further problems or searchers continue an experiment; another
+    name, or a problem or searcher whose arguments have changed or that is gone, makes it a different one.
 
     Parameters
     ----------
@@ -220,7 +225,20 @@ def _difference(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | 
 
 
 def _defining(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if key not in ("label", "budget", "problems")}
+    return {key: value for key, value in part.items() if key not in ("label", "budget", "problems", "stop")}
+
+
+def ended_early(done: Mapping[str, Any], stop: str | None) -> bool:
+    """Whether a run exhausted its space, or was ended by the rule that it has now.
+
+    Parameters
+    ----------
+    done
+        Content of ``done.json``.
+    stop
+        The run's stopping rule, as its specification has it.
+    """
+    return done["status"] == "exhausted" or (done["status"] == "stopped" and done["stop"] == stop)
 
 
 def read_json(path: Path) -> dict[str, Any]:

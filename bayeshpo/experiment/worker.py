@@ -33,6 +33,8 @@ class Progress:
         Best value so far, in the problem's own direction.
     done
         Whether the run has ended.
+    ended_early
+        Why it ended before its budget was spent.
     error
         Why it could not go on.
     """
@@ -42,6 +44,7 @@ class Progress:
     failed: int = 0
     best: float | None = None
     done: bool = False
+    ended_early: str | None = None
     error: str | None = None
 
 
@@ -60,7 +63,7 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
         study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials)
         report(_progress(run, study))
         recorded = 0
-        for trial in study.run(problem, run.budget):
+        for trial in study.run(problem, run.budget, run.rule()):
             writer.append(trial.to_record(), study.reports[recorded:])
             recorded = len(study.reports)
             report(_progress(run, study))
@@ -102,12 +105,13 @@ def serve(connection: Connection, log: Path) -> None:
 def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:
     history, best = study.history, study.best
     failed = sum(trial.failed for trial in history.trials)
-    return Progress(run.id, len(history), failed, None if best is None else best.value, done)
+    reason = study.ending.reason if study.ending is not None and study.ending.status != "finished" else None
+    return Progress(run.id, len(history), failed, None if best is None else best.value, done, reason)
 
 
 def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
     n, best, recommended = len(study.history), study.best, study.recommendation
-    seconds = sum(t.suggestion.seconds + t.outcome.seconds for t in study.history.trials)
+    assert study.ending is not None
     recommendation = None
     if recommended is not None:
         recommendation = {
@@ -116,12 +120,14 @@ def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
             "index": recommended.suggestion.index,
         }
     return {
-        "status": "finished" if n >= run.budget else "exhausted",
+        "status": study.ending.status,
+        "reason": study.ending.reason,
+        "stop": run.stop,
         "trials": n,
         "failed": sum(t.failed for t in study.history.trials),
         "best": None if best is None else best.value,
         "recommendation": recommendation,
-        "seconds": seconds,
+        "seconds": study.history.seconds,
     }
 
 

@@ -100,6 +100,12 @@ class Predictive(ABC):
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
 
+    def fitted(self, posterior: Any, most: int = 1024) -> np.ndarray:
+        """Posterior mean (n,) at the training points, over up to ``most`` equally weighted draws."""
+        Q = posterior.thinned(most)
+        parts = [self.condition(Q[i : i + CHUNK], posterior.data).fitted for i in range(0, len(Q), CHUNK)]
+        return np.concatenate(parts).mean(axis=0)
+
     def at(self, posterior: Any, Z: np.ndarray, most: int = 1024) -> tuple[np.ndarray, np.ndarray]:
         """As calling it, over up to ``most`` equally weighted draws of a posterior, in bounded memory."""
         Q = posterior.thinned(most)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.searchers.optimum import Optimum
 
 
 class Searcher(ABC):
@@ -44,9 +48,26 @@ class Searcher(ABC):
         """The tried configuration to use in earnest: the incumbent, unless the searcher knows better."""
         return history.incumbent
 
+    def recommended_after(self, history: History, n: int) -> Trial | None:
+        """The recommendation after the first ``n`` trials of a history, fewer than all, as far as it is on record.
+
+        Nothing is fitted: a searcher whose recommendations are a surrogate's says None where it had made no fit.
+        """
+        return replace(history, trials=history.trials[:n], pending=()).incumbent
+
     def reports(self) -> list[dict[str, Any]]:
         """Rows for ``inference.jsonl`` from the last `ask`; empty for searchers that fit nothing."""
         return []
+
+    def optimum(self, history: History, rng: Streams) -> Optimum:
+        """Where the surrogate's posterior mean is best over the whole space.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate, no trial has finished, or the surrogate could not be fitted.
+        """
+        raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior of the surrogate given the history, an `xarray.DataTree` in ArviZ's layout.

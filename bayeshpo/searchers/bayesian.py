@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from bayeshpo.acquisitions.feasibility import Feasibility
     from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
+    from bayeshpo.searchers.optimum import Optimum
 
-# Entry of a suggestion's info: how many trials the fit behind it had seen.
-_FITTED = "fitted_on"
+# Entries of a suggestion's info: how many trials the fit behind it had seen, and the index of the trial that was to be
+# recommended after these.
+_FITTED, _RECOMMENDED = "fitted_on", "recommended"
+# Posterior means that are nearer to each other than this, in standardised losses, differ by rounding.
+_EQUAL = 1e-9
 # The surrogate for large numbers of trials, among the parts.
 _BEYOND = "beyond"
 
@@ -86,6 +90,7 @@ class BayesianSearcher(Searcher):
         # The newest posteriors by number of trials, with those trials.
         self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
         self._feasible: tuple[Posterior, Feasibility] | None = None
+        self._best: tuple[Posterior, Trial] | None = None
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
         """Refuse a space, engine or acquisition that a surrogate cannot work on; only what may be refused is asked."""
@@ -130,8 +135,13 @@ class BayesianSearcher(Searcher):
         posterior = self._fit(history, rng)
         if posterior.report.status == "failed":
             return history.incumbent
-        mean, _ = self._predictive(posterior).at(posterior, posterior.data.X, CHOICE_DRAWS)
-        return [t for t in history.trials if t.finished][int(np.argmin(mean.mean(axis=0)))]
+        return self._lowest(posterior, history)
+
+    def recommended_after(self, history: History, n: int) -> Trial | None:
+        """As the suggestion after ``n`` trials has it on record; None where that came of no fit."""
+        known = (t.suggestion.info for t in history.trials)
+        index = next((i.get(_RECOMMENDED) for i in known if i.get(_FITTED) == n), None)
+        return next((t for t in history.trials if t.suggestion.index == index), None)
 
     def reports(self) -> list[dict[str, Any]]:
         """One row for each fit that the last `ask` made."""
@@ -153,6 +163,17 @@ class BayesianSearcher(Searcher):
             tree["slice"] = slices(self._compiled(posterior, history), posterior, evidence, history, centre)
         return tree
 
+    def optimum(self, history: History, rng: Streams) -> Optimum:
+        """Where the posterior mean is best among what will probably finish, tried or not."""
+        from bayeshpo.searchers.optimum import optimum
+
+        if not history.finished.any():
+            raise SpecificationError("no optimum yet: expected at least one finished trial")
+        posterior = self._fit(history, rng)
+        feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
+        known, search = self._predictive(posterior), rng.generator("optimum", len(history))
+        return optimum(known, posterior, feasibility, history, self.recommend(history, rng), self.maximizer, search)
+
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
@@ -168,7 +189,7 @@ class BayesianSearcher(Searcher):
         waited = 0.0 if self._background is None else self._background.wait()
         posterior = self._fit(history, rng)
         start = time.perf_counter()
-        maximum, more = self._maximise(posterior, history, taken, rng, index)
+        maximum, recommended, more = self._maximise(posterior, history, taken, rng, index)
         self._rows.append(
             posterior.report.to_row()
             | {
@@ -184,7 +205,8 @@ class BayesianSearcher(Searcher):
             | self._audit(posterior, index, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"
-        return Suggestion(space.decode(maximum.x[None])[0], index, origin, info={_FITTED: len(history)})
+        info = {_FITTED: len(history), _RECOMMENDED: recommended.suggestion.index}
+        return Suggestion(space.decode(maximum.x[None])[0], index, origin, info=info)
 
     def _compile(self, space: SearchSpace) -> Iterator[None]:
         """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
@@ -238,18 +260,31 @@ class BayesianSearcher(Searcher):
 
     def _maximise(
         self, posterior: Posterior, history: History, taken: np.ndarray, rng: Streams, index: int
-    ) -> tuple[Maximum, dict[str, Any]]:
-        """Where the acquisition is largest; the jitter that its draws' covariances needed, the fit of feasibility."""
+    ) -> tuple[Maximum, Trial, dict[str, Any]]:
+        """Where the acquisition is largest, and what comes with it.
+
+        These are the recommendation, the jitter that the draws' covariances needed, and the fit of feasibility.
+        """
         from bayeshpo.inference.report import jitter_row
 
         space, search = history.space, rng.generator("acquisition", index)
         best = _best_points(history)
         if posterior.report.status == "failed":
-            return self.maximizer(Flat(), space, taken, best, search), {}
+            assert history.incumbent is not None
+            return self.maximizer(Flat(), space, taken, best, search), history.incumbent, {}
         evidence = self._evidence(posterior, history, rng)
         objective = AcquisitionOverDraws(self._compiled(posterior, history), posterior, evidence)
         maximum = self.maximizer(objective, space, taken, best, search)
-        return maximum, jitter_row(objective.state.draws.state) | evidence.to_row()
+        recommended = self._lowest(posterior, history, objective.fitted)
+        return maximum, recommended, jitter_row(objective.state.draws.state) | evidence.to_row()
+
+    def _lowest(self, posterior: Posterior, history: History, known: np.ndarray | None = None) -> Trial:
+        """The finished trial of lowest posterior mean (n,), which is found once a posterior; the first of equals."""
+        if self._best is None or self._best[0] is not posterior:
+            mean = self._predictive(posterior).fitted(posterior, CHOICE_DRAWS) if known is None else known
+            finished = [t for t in history.trials if t.finished]
+            self._best = posterior, finished[int(np.argmax(mean <= mean.min() + _EQUAL))]
+        return self._best[1]
 
     def _evidence(self, posterior: Posterior, history: History, rng: Streams) -> Evidence:
         from bayeshpo.acquisitions.outlook import Evidence

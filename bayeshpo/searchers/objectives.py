@@ -25,12 +25,19 @@ class AcquisitionOverDraws:
     ----------
     compiled, posterior, evidence
         The acquisition, the draws, and what is known when the next configuration is chosen.
+
+    Attributes
+    ----------
+    fitted
+        Posterior mean at the finished trials (n,), where the last choice came by it: its draws were not to believe in
+        anything else.
     """
 
     def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
         self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
         self.state = compiled.state(self._draws(SEARCH_DRAWS), evidence)
         self._few = compiled.every(self.state, _ROUGHLY)
+        self.fitted: np.ndarray | None = None
 
     def rough(self, Z: np.ndarray) -> np.ndarray:
         """Acquisition (m,) on the fewest draws."""
@@ -46,8 +53,11 @@ class AcquisitionOverDraws:
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
-        Q = self._draws(min(CHOICE_DRAWS, self.compiled.acquisition.most_draws))
-        return self.compiled.over_all_draws(Q, self.evidence, Z)
+        most = min(CHOICE_DRAWS, self.compiled.acquisition.most_draws)
+        value, error, fitted = self.compiled.over_all_draws(self._draws(most), self.evidence, Z)
+        # Where fewer draws do for the choice, they do not for a recommendation.
+        self.fitted = None if len(self.evidence.believed_y) or most < CHOICE_DRAWS else fitted
+        return value, error
 
     def _draws(self, most: int) -> np.ndarray:
         rng = np.random.default_rng(self.evidence.seed)

@@ -125,7 +125,7 @@ def _reported_for_acquisition(posterior: Posterior, z: np.ndarray, improvement: 
     known = predictive(posterior.density)
     evidence = Evidence.of(known, posterior, np.empty((0, len(z))), CHOICE_DRAWS, Feasibility())
     compiled = compiled_acquisition(LogExpectedImprovement(), known)
-    _, error = compiled.over_all_draws(posterior.thinned(CHOICE_DRAWS), evidence, z[None])
+    _, error, _ = compiled.over_all_draws(posterior.thinned(CHOICE_DRAWS), evidence, z[None])
     return float(improvement.var() / (improvement.mean() * error[0]) ** 2)
 
 

@@ -37,7 +37,7 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
         for searcher, look in style.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), max(2, int(width / 1.1))))
-    return [Drawing("regret", figure, _caption(regrets))]
+    return [Drawing("regret", figure, _caption(regrets, early=any(run.ended_early for run in runs)))]
 
 
 def _columns(n: int, width: float) -> int:
@@ -108,7 +108,7 @@ def _inside(locator: LogLocator | MaxNLocator, low: float, high: float) -> list[
     return [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
 
 
-def _caption(regrets: Sequence[Regret]) -> str:
+def _caption(regrets: Sequence[Regret], *, early: bool) -> str:
     seeds = [len(regret.seeds) for regret in regrets]
     known = {regret.problem for regret in regrets if regret.optimum_known}
     unknown = {regret.problem for regret in regrets} - known
@@ -128,4 +128,6 @@ def _caption(regrets: Sequence[Regret]) -> str:
     if any((regret.quartiles() == 0).any() for regret in regrets):
         parts.append("Values on the shaded strip are exactly 0.")
     parts.append("A failed trial leaves the best value as it is.")
+    if early:
+        parts.append("Runs that ended before their budget was spent are carried on with their last value.")
     return " ".join(parts)

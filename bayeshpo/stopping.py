@@ -1,0 +1,189 @@
+"""When a study ends before its budget is spent: rules that compose with ``&`` and ``|``."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+from bayeshpo.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from bayeshpo.randomness import Streams
+    from bayeshpo.searchers.base import Searcher
+    from bayeshpo.trial import History
+
+
+class StoppingRule(ABC):
+    """Says between two trials whether a study ends.
+
+    A rule is a function of (history, searcher, streams), as a searcher is of (history, streams): it sees what is on
+    record and what follows from it, so that a study that is resumed from its records ends where it would have ended.
+    ``a | b`` ends a study as soon as one of them would, ``a & b`` when both would.
+    """
+
+    @abstractmethod
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """Why the study ends here, in words; None if it goes on.
+
+        A rule may ask the searcher for its recommendation or posterior, which is what the next proposal is made from;
+        what this takes is counted as seconds of that proposal.
+        """
+
+    def check(self, searcher: Searcher) -> None:  # noqa: B027 - most rules need nothing of a searcher
+        """Refuse, before anything runs, a searcher that this rule cannot ask for what it needs.
+
+        Raises
+        ------
+        SpecificationError
+            Saying what is needed.
+        """
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The rule as experiment files have it."""
+
+    def __or__(self, other: StoppingRule) -> StoppingRule:
+        return Either(self, other) if isinstance(other, StoppingRule) else NotImplemented
+
+    def __and__(self, other: StoppingRule) -> StoppingRule:
+        return Both(self, other) if isinstance(other, StoppingRule) else NotImplemented
+
+
+@dataclass(frozen=True)
+class Either(StoppingRule):
+    """As soon as one of two rules says so; the second is only asked if the first does not."""
+
+    left: StoppingRule
+    right: StoppingRule
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That of the first rule that has one."""
+        return self.left.reason(history, searcher, rng) or self.right.reason(history, searcher, rng)
+
+    def check(self, searcher: Searcher) -> None:
+        """Both rules must be able to work with the searcher."""
+        self.left.check(searcher)
+        self.right.check(searcher)
+
+    def __str__(self) -> str:
+        return f"{self.left} | {self.right}"
+
+
+@dataclass(frozen=True)
+class Both(StoppingRule):
+    """When two rules say so at the same time; the second is only asked if the first does."""
+
+    left: StoppingRule
+    right: StoppingRule
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """Both reasons."""
+        if (left := self.left.reason(history, searcher, rng)) is None:
+            return None
+        right = self.right.reason(history, searcher, rng)
+        return None if right is None else f"{left} and {right}"
+
+    def check(self, searcher: Searcher) -> None:
+        """Both rules must be able to work with the searcher."""
+        self.left.check(searcher)
+        self.right.check(searcher)
+
+    def __str__(self) -> str:
+        return " & ".join(f"({rule})" if isinstance(rule, Either) else str(rule) for rule in (self.left, self.right))
+
+
+@dataclass(frozen=True)
+class Budget(StoppingRule):
+    """After so many trials; in ``Budget(30) & Unchanged(10)``, not before so many.
+
+    Parameters
+    ----------
+    trials
+        Number of trials, failed and stopped ones among them.
+    """
+
+    trials: int
+
+    def __post_init__(self) -> None:
+        _check_trials("budget", self.trials)
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That the trials are there."""
+        return f"budget of {self.trials} trials spent" if len(history) >= self.trials else None
+
+    def __str__(self) -> str:
+        return f"budget({self.trials})"
+
+
+@dataclass(frozen=True)
+class Seconds(StoppingRule):
+    """After so many seconds on record: what was spent on proposing and evaluating trials, wherever they were run.
+
+    A trial that is being evaluated is not interrupted.
+
+    Parameters
+    ----------
+    seconds
+        Wall time, as `Suggestion.seconds` and `Outcome.seconds` have it.
+    """
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seconds, bool) or not isinstance(self.seconds, Real) or not 0.0 < self.seconds < math.inf:
+            raise SpecificationError(f"seconds: expected a number of seconds above 0, got {self.seconds!r}")
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That the time is over."""
+        return f"{self.seconds:g} seconds spent" if history.seconds >= self.seconds else None
+
+    def __str__(self) -> str:
+        return f"seconds({self.seconds})"
+
+
+@dataclass(frozen=True)
+class Unchanged(StoppingRule):
+    """When so many trials in a row have left the recommendation as it was.
+
+    Trials before a searcher's first model, as those of an initial design, do not count.
+
+    Parameters
+    ----------
+    trials
+        Number of trials.
+    """
+
+    trials: int
+
+    def __post_init__(self) -> None:
+        _check_trials("unchanged", self.trials)
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That the recommendation is what it was so many trials ago, and was in between."""
+        n = len(history)
+        if n <= self.trials:
+            return None
+        standing = searcher.recommended_after(history, n - self.trials)
+        if standing is None:
+            return None
+        # The newest first: where there was a change, it is most often seen at once.
+        for k in range(n - 1, n - self.trials, -1):
+            since = searcher.recommended_after(history, k)
+            if since is None or since.configuration != standing.configuration:
+                return None
+        # Last, because it may take a fit: the one that the next proposal would be made from.
+        now = searcher.recommend(history, rng)
+        if now is None or now.configuration != standing.configuration:
+            return None
+        return f"recommendation unchanged for {self.trials} trials"
+
+    def __str__(self) -> str:
+        return f"unchanged({self.trials})"
+
+
+def _check_trials(name: str, trials: object) -> None:
+    if isinstance(trials, bool) or not isinstance(trials, Integral) or trials < 1:
+        raise SpecificationError(f"{name}: expected a whole number of trials of at least 1, got {trials!r}")

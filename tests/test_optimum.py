@@ -1,0 +1,79 @@
+"""The optimum of the posterior mean over the whole space: better than anything else there, in the objective's units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bayeshpo
+from bayeshpo.errors import SpecificationError
+from bayeshpo.searchers.objectives import CHOICE_DRAWS
+
+# What the tests of the searcher compile serves here too.
+PLANE = {"x": (0.0, 1.0), "z": (0.0, 1.0)}
+FINITE = {"n": (1, 4), "kernel": ["rbf", "linear", "poly"]}
+
+
+def bowl(c):
+    return (c["x"] - 0.3) ** 2 + 0.5 * (c["z"] - 0.6) ** 2
+
+
+def means(s, Z):
+    """Posterior mean and standard deviation (m,) at points (m, D), in the objective's units."""
+    posterior = s.searcher._fit(s.history, s.streams)
+    mean, variance = s.searcher._predictive(posterior).at(posterior, Z, CHOICE_DRAWS)
+    data, total = posterior.data, variance.mean(axis=0) + mean.var(axis=0)
+    return s.history.sign * (data.location + data.scale * mean.mean(axis=0)), data.scale * np.sqrt(total)
+
+
+def searched(space, objective, n, direction="minimize"):
+    s = bayeshpo.Study(space, bayeshpo.BayesianSearcher(n_initial=n), direction)
+    s.optimize(objective, n, progress=False)
+    return s
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_no_point_of_a_fine_grid_has_a_better_mean(direction):
+    turn = 1.0 if direction == "minimize" else -1.0
+    # Few trials, so that the best place is none of them.
+    s = searched(PLANE, lambda c: 5.0 + turn * bowl(c), 9, direction)
+    found = s.optimum
+    points = [found.configuration, *(t.configuration for t in s.history.trials)]
+    at_points, sd = means(s, s.history.space.encode(points))
+    np.testing.assert_allclose([found.value, found.sd], [at_points[0], sd[0]], rtol=1e-9)
+    axis = np.linspace(0.0, 1.0, 101)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    everywhere, _ = means(s, grid)
+    # The search sees fewer draws than the mean is over, so that its place is a little off.
+    slack = 0.01 * np.ptp(everywhere)
+    assert turn * found.value <= (turn * everywhere).min() + slack
+    assert turn * found.value <= (turn * at_points).min() + 1e-9
+    assert found.configuration not in [t.configuration for t in s.history.trials]
+    # It is the bowl's bottom, within its own standard deviations.
+    assert abs(turn * (found.value - 5.0)) < 4.5 * found.sd + 1e-3
+    assert s.optimum == found
+
+
+def test_on_a_finite_space_it_is_the_best_of_all_configurations_tried_or_not():
+    s = searched(FINITE, lambda c: (c["n"] - 3) ** 2 + {"rbf": 0.0, "linear": 1.0, "poly": 3.0}[c["kernel"]], 8)
+    grid = s.history.space.grid()
+    assert s.optimum.configuration in s.history.space.decode(grid)
+    assert s.optimum.value == pytest.approx(means(s, grid)[0].min(), abs=0.05)
+
+
+def test_what_would_probably_fail_is_no_optimum():
+    # The loss falls towards the side that always fails.
+    def objective(c):
+        if c["x"] < 0.4:
+            raise MemoryError("too large")
+        return c["x"]
+
+    s = searched(PLANE, objective, 24)
+    assert 0.3 < s.optimum.configuration["x"] < 0.6
+
+
+def test_without_a_surrogate_or_a_finished_trial_there_is_none():
+    with pytest.raises(SpecificationError, match="'random' has no surrogate"):
+        _ = bayeshpo.Study(PLANE, bayeshpo.RandomSearcher()).optimum
+    with pytest.raises(SpecificationError, match="no optimum yet: expected at least one finished trial"):
+        _ = bayeshpo.Study(PLANE).optimum
