@@ -23,6 +23,7 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.parametric import ParametricSurrogate
 from bayeshpo.surrogates.priors import register
+from bayeshpo.surrogates.student_t import StudentTProcess
 
 SPACE = as_space({"rate": stats.loguniform(1e-5, 1e-1), "depth": (1, 9), "kind": ["a", "b", "c"]})
 COLUMNS = Columns.of(SPACE)
@@ -214,6 +215,9 @@ def test_priors_are_described():
     assert table.loc["best", "prior"] == "Normal(-3, 1)"
     # Quantiles of 4000 draws: standard error sqrt(0.05 0.95 / 4000) over the density 0.103.
     assert abs(table.loc["best", "5 %"] - stats.norm(-3.0, 1.0).ppf(0.05)) < 4.5 * 0.0034 / 0.103
+    assert StudentTProcess().describe(SPACE).loc["nu", "prior"] == "Truncated(Gamma(2, 0.1), lower=1)"
+    table = StudentTProcess(nu_prior=pm.Truncated.dist(pm.Exponential.dist(0.2), lower=1.0, upper=30.0)).describe(SPACE)
+    assert table.loc["nu", "prior"] == "Truncated(Exponential(0.2), lower=1, upper=30)"
     table = GaussianProcess().describe(SPACE)
     assert table.loc["lengthscale", "size"] == 3
     assert (table["unit"] != "").all()

@@ -139,6 +139,24 @@ def test_derivatives_of_the_density(likelihood):
             assert difference == pytest.approx((slope * step).sum(), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize(("n", "lengthscale", "seed"), [(20, 0.6, 23), (20, 1.5, 0), (20, 1.5, 39), (30, 1.5, 34)])
+def test_variances_match_and_slopes_are_right_where_trials_contradict_the_hyperparameters(
+    likelihood, mixture, n, lengthscale, seed
+):
+    # Outcomes that know nothing of each other, under a smooth function with little noise.
+    rng, h = np.random.default_rng(seed), 1e-6
+    X = rng.random((n, 2))
+    K, r, noise = matern52(X, X, np.full(2, lengthscale), 1.0), rng.standard_normal(n), mixture(0.01, 8.0)
+    _, by_K, by_r, *_, c = likelihood(K, r, *noise)
+    R = np.linalg.inv(K + np.diag(c))
+    t, rho = 1.0 / np.diag(R)[:, None] - c[:, None] + noise[0], (R @ r / np.diag(R))[:, None]
+    log_p = noise[1] + stats.norm.logpdf(rho, 0.0, np.sqrt(t))
+    p = np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True))
+    np.testing.assert_allclose((p / t).sum(axis=1), np.diag(R), rtol=1e-5)
+    up, down = (likelihood(K * (1.0 - s * h), r * (1.0 + s * h), *noise)[0] for s in (1.0, -1.0))
+    assert (up - down) / (2.0 * h) == pytest.approx((by_r * r).sum() - (by_K * K).sum(), rel=1e-4)
+
+
 def test_no_trials_have_no_density(likelihood):
     value, by_K, by_r, by_variances, _, c = likelihood(np.empty((0, 0)), np.empty(0), VARIANCES, LOG_WEIGHTS)
     assert (value, by_K.shape, by_r.shape, c.shape) == (0.0, (0, 0), (0,), (0,))

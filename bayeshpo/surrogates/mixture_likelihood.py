@@ -14,8 +14,12 @@ the conditional is that of a Gaussian process with the noise c. It is exact for 
 independent, and for one component. Laplace's approximation is wrong by -0.2 a trial (nu = 3) wherever f follows the
 data closely.
 
-The iteration begins with the same c for all trials. Where many of them contradict the hyperparameters there can be
-several c that match, and now and then it ends, after a fixed number of steps, with one that only nearly does.
+The iteration begins with the same c for all trials, and takes what matches the others' c for c. There always is a c
+that matches (Brouwer: what matches is between the least and the largest s_k^2, and continuous in c), but where many
+trials contradict the hyperparameters there can be several, and whole steps swing between them. After a few of these the
+steps are implicit ones along d log c / dt = log(what matches / c), the longer the nearer to the end, where they are
+Newton's (pseudo-transient continuation: Kelley and Keyes 1998). Which c is found can change with the hyperparameters
+there, and the density then has a step; its gradient is right on either side of it.
 """
 
 from __future__ import annotations
@@ -31,11 +35,13 @@ from bayeshpo.surrogates.linear_algebra import gram_of_rows, solved, stable_chol
 from bayeshpo.surrogates.symbolic import numba_njit, pt
 
 _HALF_LOG_TWO_PI = 0.5 * np.log(2.0 * np.pi)
-# Steps at most; the largest change of log c where Newton's steps take over, the longest of them, and the length below
-# which one is the last: what is left is its square.
-_MOST_STEPS, _NEAR, _LONGEST, _CONVERGED = 60, 0.05, 0.3, 1e-4
-# Steps that are whole, by how much each is shorter than the one before from then on, and the shortest.
-_WHOLE_STEPS, _SHORTER, _SHORTEST = 6, 0.93, 0.25
+# Steps that c is replaced as a whole, and the largest change of log c and longest of Newton's steps where these do.
+_WHOLE_STEPS, _NEAR, _LONGEST = 8, 0.05, 0.3
+# Lengths of implicit steps in time, times the largest change of log c, which no step exceeds 1 of: one after the other
+# until one of them arrives within so many steps.
+_PACES, _MOST_STEPS = np.array([0.3, 0.15, 0.2]), 250
+# The length of a step below which it is the last: what is left is its square.
+_CONVERGED = 1e-4
 
 
 @numba_njit
@@ -113,46 +119,50 @@ def _slope_of_matching(R, a, by_rho, by_v):
 
 @numba_njit
 def _equivalent(K, r, variances, log_weights):
-    """c (n,): each is what matches the others' until all do, then Newton's steps; NaN where K cannot be factorised."""
+    """c (n,) at which each matches the others'; NaN where K cannot be factorised."""
     n = r.shape[0]
-    weights, start = np.exp(log_weights), 0.0
+    weights, start, c = np.exp(log_weights), 0.0, np.empty(n)
     for k in range(variances.shape[0]):
         start += weights[k] * variances[k]
-    c = np.full(n, start)
-    for turn in range(_MOST_STEPS if n else 0):
-        R, half = _inverse(K, c)
-        if not math.isfinite(half):
-            return np.full(n, np.nan)
-        a, _, _, found = _sites(R, r, c, variances, weights)
-        matching, longest = found[3], 0.0
-        for i in range(n):
-            longest = max(longest, abs(math.log(matching[i] / c[i])))
-        if longest < _NEAR:
-            step, length = _newton(R, a, c, found)
-            if length < _LONGEST:
-                for i in range(n):
-                    c[i] *= math.exp(step[i])
-                if length < _CONVERGED:
-                    break
-                continue
-        # Where two trials contradict each other whole steps swing between the one and the other.
-        share = max(_SHORTER ** max(turn - _WHOLE_STEPS, 0), _SHORTEST)
-        for i in range(n):
-            c[i] *= (matching[i] / c[i]) ** share
+    for pace in _PACES:
+        c[:] = start
+        for turn in range(_MOST_STEPS if n else 0):
+            R, half = _inverse(K, c)
+            if not math.isfinite(half):
+                return np.full(n, np.nan)
+            a, _, _, found = _sites(R, r, c, variances, weights)
+            off = 0.0
+            for i in range(n):
+                off = max(off, abs(math.log(found[3, i] / c[i])))
+            whole = turn < _WHOLE_STEPS
+            if off < _NEAR or not whole:
+                step, length = _implicit_step(R, a, c, found, 0.0 if whole else off / pace)
+                if length < _LONGEST or not whole:
+                    for i in range(n):
+                        c[i] *= math.exp(step[i] / max(length, 1.0))
+                    if length < _CONVERGED:
+                        return c
+                    continue
+            for i in range(n):
+                c[i] = found[3, i]
     return c
 
 
 @numba_njit
-def _newton(R, a, c, found):
-    """Newton's step of log c (n,), and the largest of it."""
+def _implicit_step(R, a, c, found, slowness):
+    """Step of log c (n,) along log(what matches / c), Newton's where the slowness is 0, and the largest of it."""
     n = a.shape[0]
-    G, _, _ = _slope_of_matching(R, a, found[4], found[5])
-    missing, length = np.empty(n), 0.0
+    A, _, _ = _slope_of_matching(R, a, found[4], found[5])
+    off, length = np.empty(n), 0.0
     for i in range(n):
-        missing[i] = R[i, i] - found[1, i]
+        # What matches is 1 / h - v, v = 1 / d - c.
+        d, h, matching = R[i, i], found[1, i], found[3, i]
+        off[i] = math.log(matching / c[i])
         for j in range(n):
-            G[i, j] *= c[j]
-    step = solved(G, missing)
+            by_d = R[i, j] * R[i, j]
+            A[i, j] = ((A[i, j] - by_d) / (h * h) + by_d / (d * d)) * c[j] / matching
+        A[i, i] += 1.0 + slowness - c[i] / matching
+    step = solved(A, off)
     for i in range(n):
         length = max(length, abs(step[i])) if math.isfinite(step[i]) else np.inf
     return step, length
