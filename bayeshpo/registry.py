@@ -79,6 +79,9 @@ SURROGATES = {
     "known_noise": Entry(
         "bayeshpo.surrogates.known_noise:KnownNoiseGaussianProcess", "gp that is told the losses' standard errors"
     ),
+    "censored": Entry(
+        "bayeshpo.surrogates.censored:CensoredGaussianProcess", "gp that is told bounds, where no more is known"
+    ),
     "student_t": Entry("bayeshpo.surrogates.student_t:StudentTProcess", "gp with heavy-tailed noise, for outliers"),
     "multi_task": Entry("bayeshpo.surrogates.multi_task:MultiTaskGaussianProcess", "gp that earlier studies inform"),
     "derivative": Entry(

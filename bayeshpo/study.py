@@ -102,7 +102,8 @@ class Study:
     def tell(self, suggestion: Suggestion, value: Any) -> Trial:
         """Record what came back: a number or an `Outcome`; NaN, infinities, None and strings are failed trials.
 
-        A learning curve comes in an `Outcome`, and a training that was stopped as `Outcome.stopped(curve)`.
+        A learning curve comes in an `Outcome`, a training that was stopped as `Outcome.stopped(curve)`, and a trial of
+        which no more is known than that its value is no better than a bound as `Outcome.censored(bound)`.
 
         Raises
         ------

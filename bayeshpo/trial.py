@@ -22,6 +22,7 @@ class Status(StrEnum):
 
     FINISHED = "finished"
     STOPPED = "stopped"
+    CENSORED = "censored"
     RAISED = "raised"
     INVALID = "invalid"
     TIMED_OUT = "timed_out"
@@ -64,8 +65,9 @@ class Outcome:
     value
         The objective in the problem's own direction; None unless the status is "finished".
     status, reason
-        How it ended, and why if it failed. A trial that was "stopped" before the end of its training has no value, and
-        is no failure; its curve says what it had reached.
+        How it ended, and why if it failed or is censored. A trial that was "stopped" before the end of its training has
+        no value, and is no failure; its curve says what it had reached. Nor is one that is "censored": of its value no
+        more is known than a bound.
     seconds
         Wall time of the evaluation.
     work
@@ -78,12 +80,16 @@ class Outcome:
         Further measurements (JSON values).
     curve
         Learning curve: pairs of a fidelity, the share of the training in (0, 1], and the value after it.
+    bound
+        What the value of a censored trial is no better than: at least that where the direction is to minimise, at most
+        where it is to maximise.
 
     Raises
     ------
     ValueError
         If the standard error is negative or not finite; if the fidelities do not increase within (0, 1], or a value
-        along the curve is not finite; if a stopped trial has a value, no curve, or a curve up to 1.
+        along the curve is not finite; if a stopped trial has a value, no curve, or a curve up to 1; if a censored trial
+        has a value or no finite bound, or another one has a bound.
     """
 
     value: float | None
@@ -95,6 +101,7 @@ class Outcome:
     standard_error: float | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     curve: tuple[tuple[float, float], ...] = ()
+    bound: float | None = None
 
     def __post_init__(self) -> None:
         if self.standard_error is not None and not 0.0 <= self.standard_error < math.inf:
@@ -109,6 +116,13 @@ class Outcome:
             raise ValueError(
                 f"a stopped trial: expected no value and a curve that ends before 1, got {self.value} and {self.curve}"
             )
+        if self.status is Status.CENSORED:
+            if self.value is not None or self.bound is None or not math.isfinite(self.bound):
+                raise ValueError(
+                    f"a censored trial: expected no value and a finite bound, got {self.value} and {self.bound}"
+                )
+        elif self.bound is not None:
+            raise ValueError(f"expected a bound of censored trials only, got {self.bound} of a {self.status} one")
 
     @classmethod
     def of(cls, value: Any, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
@@ -136,6 +150,15 @@ class Outcome:
         """The outcome of a training that was stopped before its end, with its curve so far."""
         return cls(None, Status.STOPPED, seconds=seconds, work=work, curve=tuple((t, v) for t, v in curve))
 
+    @classmethod
+    def censored(cls, bound: float, reason: str | None = None, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
+        """The outcome of an evaluation of which no more is known than that its value is no better than a bound.
+
+        A run that reached its time limit where the value is the time, say, or one that was given up as it could not
+        come below the best any more.
+        """
+        return cls(None, Status.CENSORED, reason, seconds, work, bound=float(bound))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -151,7 +174,7 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """The objective in the problem's own direction; None if the trial failed or was stopped."""
+        """The objective in the problem's own direction; None if the trial failed, was stopped or is censored."""
         return self.outcome.value
 
     @property
@@ -165,9 +188,14 @@ class Trial:
         return self.outcome.status is Status.STOPPED
 
     @property
+    def censored(self) -> bool:
+        """Whether there is a bound in place of a value."""
+        return self.outcome.status is Status.CENSORED
+
+    @property
     def failed(self) -> bool:
-        """Whether it came to an end without a value."""
-        return not (self.finished or self.stopped)
+        """Whether it came to an end with neither a value nor a bound."""
+        return not (self.finished or self.stopped or self.censored)
 
     def to_record(self) -> dict[str, Any]:
         """The trial as one flat JSON-ready mapping: a line of ``trials.jsonl``."""
@@ -188,6 +216,7 @@ class Trial:
             "suggestion_info": suggestion["info"],
             "outcome_info": outcome["info"],
             "curve": [list(point) for point in self.outcome.curve],
+            "bound": outcome["bound"],
         }
 
     @classmethod
@@ -199,9 +228,9 @@ class Trial:
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
-            # Older records have neither standard errors nor curves.
+            # Older records have neither standard errors, curves nor bounds.
             record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
-            tuple((t, v) for t, v in record.get("curve", ())),
+            tuple((t, v) for t, v in record.get("curve", ())), record.get("bound"),
         )  # fmt: skip
         return cls(suggestion, outcome)
 
@@ -215,7 +244,7 @@ class History:
     space, direction
         The search space, and the direction of the trials' values. It is turned here, once.
     trials
-        Finished, stopped and failed trials.
+        Finished, stopped, censored and failed trials.
     pending
         Suggestions that were asked for and not yet told.
     """
@@ -245,7 +274,7 @@ class History:
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """Losses of all trials (n,); NaN where a trial failed or was stopped."""
+        """Losses of all trials (n,); NaN where a trial has no value."""
         return np.array([np.nan if t.value is None else self.sign * t.value for t in self.trials])
 
     @cached_property
@@ -255,8 +284,14 @@ class History:
 
     @cached_property
     def failed(self) -> np.ndarray:
-        """Which trials failed (n,); those that were stopped did not."""
+        """Which trials failed (n,); those that were stopped or are censored did not."""
         return np.array([t.failed for t in self.trials], dtype=bool)
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """What the losses of censored trials are at least (n,); NaN where a trial carries no bound."""
+        bounds = (t.outcome.bound for t in self.trials)
+        return np.array([np.nan if b is None else self.sign * b for b in bounds])
 
     @cached_property
     def curves(self) -> tuple[np.ndarray, ...]:

@@ -69,7 +69,7 @@ def curves(shortest=0, end=1.0):
     st.builds(
         Outcome,
         st.none() | numbers,
-        st.sampled_from([s for s in Status if s is not Status.STOPPED]),
+        st.sampled_from([s for s in Status if s not in (Status.STOPPED, Status.CENSORED)]),
         st.none() | st.text(),
         numbers,
         numbers,
@@ -78,7 +78,8 @@ def curves(shortest=0, end=1.0):
         st.dictionaries(st.text(), st.lists(numbers)),
         curves(),
     )
-    | st.builds(Outcome.stopped, curves(shortest=1, end=0.99), seconds=numbers),
+    | st.builds(Outcome.stopped, curves(shortest=1, end=0.99), seconds=numbers)
+    | st.builds(Outcome.censored, numbers, st.none() | st.text(), seconds=numbers),
 )
 def test_records_give_back_the_same_trial_bit_for_bit(suggestion, outcome):
     original = Trial(suggestion, outcome)

@@ -110,7 +110,7 @@ def _cavity(mean, variance, tau, nu):
 
 
 @numba_njit
-def _propagated(K, m, z):
+def propagated(K, m, z):
     """tau and nu (n,) at which moments agree; mean and variance (n,) of g, M, a and log |B| / 2 there."""
     n = m.shape[0]
     tau, nu, mean, variance = np.zeros(n), np.zeros(n), np.zeros(n), np.empty(n)
@@ -140,8 +140,10 @@ def _propagated(K, m, z):
             return tau, nu, mean, variance, M, a, half
 
 
-def _log_density(K, m, z):
-    tau, nu, mean, variance, _, _, half = _propagated(K, m, z)
+@numba_njit
+def log_probability(K, m, z):
+    """log P(z); not finite where it cannot be had."""
+    tau, nu, mean, variance, _, _, half = propagated(K, m, z)
     total = -half
     for i in range(m.shape[0]):
         c, v = _cavity(mean[i], variance[i], tau[i], nu[i])
@@ -149,11 +151,16 @@ def _log_density(K, m, z):
         wide = 1.0 + tau[i] * v
         total += log_p + 0.5 * (nu[i] * mean[i] + math.log(wide))
         total -= 0.5 * (nu[i] * nu[i] * v + 2.0 * nu[i] * c - tau[i] * c * c) / wide
+    return total
+
+
+def _log_density(K, m, z):
+    total = log_probability(K, m, z)
     return np.asarray(total if np.isfinite(total) else -np.inf)
 
 
 def _log_density_gradient(K, m, z):
-    _, _, _, _, M, a, _ = _propagated(K, m, z)
+    _, _, _, _, M, a, _ = propagated(K, m, z)
     G = gram_of_rows(M)
     for i in range(m.shape[0]):
         for j in range(m.shape[0]):
@@ -162,7 +169,7 @@ def _log_density_gradient(K, m, z):
 
 
 def _conditional_factors(K, m, z):
-    _, _, _, _, M, a, _ = _propagated(K, m, z)
+    _, _, _, _, M, a, _ = propagated(K, m, z)
     return M, a
 
 

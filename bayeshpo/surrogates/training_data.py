@@ -39,6 +39,9 @@ class TrainingData:
     curves
         Learning curves of finished and of stopped trials, for surrogates that read them; of other surrogates' data a
         stopped trial is no part.
+    bounds
+        Points (m, D) of censored trials, and what their y is at least (m,), for the surrogate that reads them; None
+        where there is none.
     """
 
     X: np.ndarray
@@ -50,6 +53,7 @@ class TrainingData:
     slopes: np.ndarray | None = None
     errors: np.ndarray | None = None
     curves: tuple[Curve, ...] = ()
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def none(cls, dimension: int) -> TrainingData:
@@ -60,12 +64,14 @@ class TrainingData:
     def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
         """The finished trials with standardised losses, see `Scale`.
 
-        Where fewer than two have finished, the last losses of stopped trials count for the scale too.
+        Where fewer than two have finished, the last losses of stopped trials, and bounds, count for the scale too.
         """
         kept = history.finished
         losses = history.losses[kept]
         last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
-        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last]), outliers=outliers)
+        censored = np.isfinite(history.bounds)
+        bounds = history.bounds[censored]
+        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last, *bounds]), outliers=outliers)
         points = history.X.reshape(-1, history.space.dimension)
         X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
@@ -76,6 +82,7 @@ class TrainingData:
             slopes=slopes if np.isfinite(slopes).any() else None,
             errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
             curves=curves_of(history, scale),
+            bounds=(points[censored], scale(bounds)) if len(bounds) else None,
         )  # fmt: skip
 
     @property

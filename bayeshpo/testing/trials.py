@@ -21,11 +21,12 @@ def history_of(
     gradients: Iterable[Mapping[str, float] | None] | None = None,
     errors: Iterable[float | None] | None = None,
     curves: Iterable[Rises] | None = None,
+    censored: Iterable[bool] | None = None,
 ) -> History:
     """A history of trials with these values, None for a failed trial, and what else they brought, if anything.
 
     A curve has shares of the training with how much above the trial's value it was after them; one that ends before 1
-    is of a training that was stopped there.
+    is of a training that was stopped there. Of a trial that is censored the value is told as a bound.
     """
     outcomes = [Outcome.raised(ValueError("no")) if v is None else Outcome.of(v) for v in values]
     if gradients is not None:
@@ -34,6 +35,9 @@ def history_of(
         outcomes = [replace(o, standard_error=e) for o, e in zip(outcomes, errors, strict=True)]
     if curves is not None:
         outcomes = [_with_curve(o, c) for o, c in zip(outcomes, curves, strict=True)]
+    if censored is not None:
+        told = zip(outcomes, censored, strict=True)
+        outcomes = [Outcome.censored(o.value) if c and o.value is not None else o for o, c in told]
     suggestions = [Suggestion(c, i, "initial") for i, c in enumerate(configurations)]
     trials = tuple(Trial(s, o) for s, o in zip(suggestions, outcomes, strict=True))
     return History(space, direction, trials)

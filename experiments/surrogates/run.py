@@ -44,7 +44,7 @@ class Case:
     """A surrogate, and a function that it is for: of X (n, D), with noise of this standard deviation at X.
 
     Trials bring the function's gradient (n, D) where there is one here, and the noise's standard deviation where it is
-    ``told``; ``gp`` makes nothing of them.
+    ``told``; those above the ``limit`` are censored there. ``gp`` makes nothing of all that.
     """
 
     surrogate: str
@@ -55,6 +55,7 @@ class Case:
     noise: Callable[[np.ndarray], Any] = lambda X: 0.05
     gradient: Callable[[np.ndarray], np.ndarray] | None = None
     told: bool = False
+    limit: float = np.inf
 
     @property
     def space(self) -> SearchSpace:
@@ -70,8 +71,12 @@ class Case:
         gradients = None
         if self.gradient is not None:
             gradients = [dict(zip(self.space.names, map(float, g), strict=True)) for g in self.gradient(X)]
-        losses, errors = self.observed(X, rng).tolist(), self.noise(X).tolist() if self.told else None
-        return history_of(self.space, self.space.decode(X), losses, gradients=gradients, errors=errors)
+        losses, errors = self.observed(X, rng), self.noise(X).tolist() if self.told else None
+        censored, told = losses > self.limit, np.minimum(losses, self.limit).tolist()
+        configurations = self.space.decode(X)
+        return history_of(
+            self.space, configurations, told, gradients=gradients, errors=errors, censored=censored.tolist()
+        )
 
 
 def learning_rate(X: np.ndarray) -> np.ndarray:
@@ -163,6 +168,7 @@ CASES = {
     "told noise": Case(
         "known_noise", "noise from 0.02 to 2, here and there, told", 2, 40, valley, here_and_there, told=True
     ),
+    "time limit": Case("censored", "runs that are ended at a limit, four in ten", 2, 25, valley, limit=0.8),
     "outliers": Case("student_t", "one trial in eight far off, too high or too low", 2, 32, valley, one_in_eight),
     "no interactions": Case("additive", "8 waves", 8, 40, waves),
     "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
