@@ -250,6 +250,12 @@ def test_expected_improvement_underflows_and_says_so_by_a_flat_zero():
 @pytest.mark.parametrize("make", [
     lambda: ProbabilityOfImprovement(-0.1), lambda: ProbabilityOfImprovement(np.nan), lambda: UpperConfidenceBound(0.0),
     lambda: UpperConfidenceBound(np.inf),
+    *(lambda name=name, argument=argument, value=value: create("acquisition", name, {argument: value})
+      for name, argument, value in (
+          ("max_value_entropy", "minima", 0), ("joint_entropy", "minima", -1), ("scorebo", "minima", 2.5),
+          ("noisy_ei", "paths", 0), ("knowledge_gradient", "places", 0), ("optimum_entropy", "cells", 0),
+          ("optimum_entropy", "minima", True),
+      )),
 ])  # fmt: skip
 def test_arguments_without_a_meaning_are_refused(make):
     with pytest.raises(SpecificationError, match="expected"):

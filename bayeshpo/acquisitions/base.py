@@ -131,6 +131,14 @@ class Acquisition(ABC):
                 )
 
 
+def check_count(acquisition: str, argument: str, value: int) -> None:
+    """Refuse a number of things that is none (SpecificationError)."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SpecificationError(
+            f"acquisition '{acquisition}': expected {argument} >= 1, a whole number, got {value!r}"
+        )
+
+
 class ExpectedUtility(Acquisition):
     """Log of a utility's expectation over draws."""
 

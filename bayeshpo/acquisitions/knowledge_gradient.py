@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count
 from bayeshpo.acquisitions.best_line import lower_by
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -39,6 +39,9 @@ class KnowledgeGradient(Acquisition):
     noisy = True
     learns_function = True
     most_draws = 256
+
+    def __post_init__(self) -> None:
+        check_count(self.name, "places", self.places)
 
     def look(self, outlook: Outlook) -> Known:
         """Means (S, k) at the places, which are the anchors."""

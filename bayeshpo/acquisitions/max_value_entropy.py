@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count
 from bayeshpo.acquisitions.normal import log_cdf, log_pdf
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -35,6 +35,9 @@ class MaxValueEntropy(Acquisition):
     known = MappingProxyType({"minimum": 2})
     learns_function = True
     most_draws = 256
+
+    def __post_init__(self) -> None:
+        check_count(self.name, "minima", self.minima)
 
     def look(self, outlook: Outlook) -> Known:
         """The minima (S, R)."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, contracted, log_mean
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, contracted, log_mean
 from bayeshpo.acquisitions.normal import log_h
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -40,6 +40,9 @@ class NoisyExpectedImprovement(Acquisition):
     joint = True
     draws_pending = True
     most_draws = 256
+
+    def __post_init__(self) -> None:
+        check_count(self.name, "paths", self.paths)
 
     def look(self, outlook: Outlook) -> Known:
         """At trials, pending ones too: the lowest f (S, R), K^-1 (f - m) (S, a, R), inverse factors of K (S, a, a)."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count
 from bayeshpo.acquisitions.normal import log_cdf, log_pdf
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -38,6 +38,9 @@ class GivenMinimum(Acquisition):
     noisy = True
     logarithmic = False
     most_draws = 256
+
+    def __post_init__(self) -> None:
+        check_count(self.name, "minima", self.minima)
 
     def look(self, outlook: Outlook) -> Known:
         """Minima (S, R) of functions drawn, and mean and variance (S, R) of f at their places, which are anchors."""

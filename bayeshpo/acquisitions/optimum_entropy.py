@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, contracted
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, contracted
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
 
@@ -41,6 +41,10 @@ class OptimumEntropy(Acquisition):
     joint = True
     noisy = True
     most_draws = 128
+
+    def __post_init__(self) -> None:
+        check_count(self.name, "minima", self.minima)
+        check_count(self.name, "cells", self.cells)
 
     def look(self, outlook: Outlook) -> Known:
         """At the minima K^-1 (f - m) (S, R, R), the inverse factors of K (S, R, R), and each one's cell (S, R, I)."""
