@@ -63,7 +63,7 @@ def write_run(
     folder = path / "runs" / f"{problem}-{searcher}-{seed}"
     folder.mkdir(parents=True)
     spec = {
-        "problem": {"name": problem, "label": problem}, "searcher": {"name": searcher, "label": searcher}, "seed": seed,
+        "problem": {"name": problem, "label": problem}, "searcher": _searcher(searcher), "seed": seed,
         "budget": len(trials) if budget is None else budget, "direction": direction, "optimum": optimum,
         "work_unit": "evaluation", "space": list(space), "keep": "last",
         "stop": stop,
@@ -169,3 +169,9 @@ def _hyperparameters(lengthscale: np.ndarray, names: tuple[str, ...], rng: np.ra
         },
         coords={"hyperparameter": list(names)},
     )
+
+
+def _searcher(name: str) -> dict[str, Any]:
+    """Its entry in an experiment file; a Bayesian one has an acquisition with an argument."""
+    arguments = {"acquisition": {"name": "ucb", "beta": 3.0}} if name == "bayesian" else {}
+    return {"name": name, "label": name} | arguments

@@ -53,6 +53,8 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
     bottom.plot(x, cut.acquisition, color=look.color)
     bottom.axvline(at, color="#555555", linewidth=0.7, linestyle=":")
     acquisition = run.spec["searcher"].get("acquisition")
+    # With arguments it is a table.
+    acquisition = acquisition["name"] if isinstance(acquisition, dict) else acquisition
     bottom.set_ylabel(f"acquisition\n({words(acquisition)})" if acquisition else "acquisition", multialignment="center")
     bottom.yaxis.set_major_locator(MaxNLocator(4))
     if scale is not None and scale.logarithmic:
