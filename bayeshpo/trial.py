@@ -27,6 +27,11 @@ class Status(StrEnum):
     INVALID = "invalid"
     TIMED_OUT = "timed_out"
 
+    @property
+    def failed(self) -> bool:
+        """Whether a trial that ended so has neither a value, a curve nor a bound."""
+        return self not in (Status.FINISHED, Status.STOPPED, Status.CENSORED)
+
 
 @dataclass(frozen=True)
 class Suggestion:
@@ -195,7 +200,7 @@ class Trial:
     @property
     def failed(self) -> bool:
         """Whether it came to an end with neither a value nor a bound."""
-        return not (self.finished or self.stopped or self.censored)
+        return self.outcome.status.failed
 
     def to_record(self) -> dict[str, Any]:
         """The trial as one flat JSON-ready mapping: a line of ``trials.jsonl``."""

@@ -149,7 +149,7 @@ def test_covariance_of_a_warped_outcome_by_monte_carlo():
 
 def test_minima_are_as_frequent_as_those_of_functions_on_the_grid(line, functions):
     draws = line.predictive.condition(line.Q, line.data)
-    outlook = Outlook(line.predictive, draws, evidence(line), np.random.default_rng(1))
+    outlook = Outlook(JointPredictive(line.predictive, noise=False), draws, evidence(line), np.random.default_rng(1))
     found = outlook.minima(64)
     share = np.bincount(functions.argmin(axis=1), minlength=25) / len(functions)
     where = np.rint(found.place.ravel() * 24).astype(int)

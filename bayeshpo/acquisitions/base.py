@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,8 +81,8 @@ class Acquisition(ABC):
     per_second: bool = False
     # Whether the value is a logarithm, or for want of a better unit is to be treated as one.
     logarithmic: bool = True
-    # Draws that the last choice is made on at most.
-    most_draws: int = 1280
+    # Draws that the last choice is made on, where fewer do than it has for others.
+    most_draws: int = sys.maxsize
 
     @abstractmethod
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:

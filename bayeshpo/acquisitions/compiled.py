@@ -65,7 +65,7 @@ class CompiledAcquisition:
 
     def _state(self, Q: np.ndarray, evidence: Evidence, conditions: TrainingData, part: int) -> AcquisitionState:
         draws = self.predictive.condition(Q, conditions)
-        outlook = Outlook(self.predictive, draws, evidence, np.random.default_rng([evidence.seed, part]))
+        outlook = Outlook(self._joint, draws, evidence, np.random.default_rng([evidence.seed, part]))
         return AcquisitionState(draws, self.acquisition.look(outlook), evidence)
 
     def prepare(self) -> Iterator[Any]:

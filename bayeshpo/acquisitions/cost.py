@@ -6,27 +6,23 @@ Adams 2012, section 3.2, who take the mean of the log too).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from bayeshpo.acquisitions.beside import DRAWS, ModelBeside
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.laplace import Laplace
-from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.predictive import predictive
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.scale import Scale
 from bayeshpo.trial import History
 
-_DRAWS = 64
 _ENGINE = Laplace(draws=400)
 # Seconds below a millisecond are those of the clock.
 _LEAST = 1e-3
 
 
-class Cost:
+class Cost(ModelBeside):
     """Mean log seconds of a trial under a posterior; without one, because nothing is known of them, 0 everywhere.
 
     Parameters
@@ -35,11 +31,7 @@ class Cost:
         Of a Gaussian process of standardised log seconds.
     """
 
-    def __init__(self, posterior: Posterior | None = None) -> None:
-        self.posterior = posterior
-        if posterior is not None:
-            self._predictive = predictive(posterior.density)
-            self._draws = self._predictive.condition(posterior.thinned(_DRAWS), posterior.data)
+    name = "cost"
 
     @classmethod
     def of(cls, history: History, rng: np.random.Generator) -> Cost:
@@ -51,7 +43,7 @@ class Cost:
         scale, X = Scale.of(logs), history.X.reshape(-1, history.space.dimension)
         data = TrainingData(X, scale(logs), scale.location, scale.scale, X[:0])
         posterior = _ENGINE.fit(log_density(GaussianProcess(), Columns.of(history.space)), data, rng=rng)
-        return cls(None if posterior.report.status == "failed" else posterior)
+        return cls.fitted(posterior)
 
     def log_cost(self, Z: np.ndarray) -> np.ndarray:
         """Mean log seconds (m,) at candidates Z (m, D)."""
@@ -64,12 +56,5 @@ class Cost:
         """Mean log seconds (m,) at candidates Z (m, D) and its gradient (m, D)."""
         if self.posterior is None:
             return np.zeros(len(Z)), np.zeros(Z.shape)
-        by_mean = np.full((_DRAWS, len(Z)), self.posterior.data.scale / _DRAWS)
+        by_mean = np.full((DRAWS, len(Z)), self.posterior.data.scale / DRAWS)
         return self.log_cost(Z), self._predictive.pullback(self._draws, Z, by_mean, np.zeros_like(by_mean))
-
-    def to_row(self) -> dict[str, Any]:
-        """The fit behind it, as entries of a row of inference; none where there is no fit."""
-        if self.posterior is None:
-            return {}
-        report = self.posterior.report
-        return {"cost_status": report.status, "cost_khat": report.khat, "cost_seconds": report.seconds_sample}

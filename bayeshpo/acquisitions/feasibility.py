@@ -11,22 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.acquisitions.beside import ModelBeside
 from bayeshpo.acquisitions.normal import cdf
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.laplace import Laplace
-from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.predictive import predictive
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.feasibility import FeasibilityProcess, statuses
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
-_DRAWS = 64
 # With few failures the posterior is hardly more than the prior.
 _ENGINE = Laplace(draws=400, prior_share=0.5)
 
 
-class Feasibility:
+class Feasibility(ModelBeside):
     """Log probability of finishing under a posterior; without one, because nothing has failed, all are sure to.
 
     Parameters
@@ -35,11 +33,7 @@ class Feasibility:
         Of a `FeasibilityProcess`.
     """
 
-    def __init__(self, posterior: Posterior | None = None) -> None:
-        self.posterior = posterior
-        if posterior is not None:
-            self._predictive = predictive(posterior.density)
-            self._draws = self._predictive.condition(posterior.thinned(_DRAWS), posterior.data)
+    name = "feasibility"
 
     @classmethod
     def of(cls, data: TrainingData, columns: Columns, rng: np.random.Generator) -> Feasibility:
@@ -47,7 +41,7 @@ class Feasibility:
         if len(data.failed) == 0:
             return cls()
         posterior = _ENGINE.fit(log_density(FeasibilityProcess(), columns), statuses(data), rng=rng)
-        return cls(None if posterior.report.status == "failed" else posterior)
+        return cls.fitted(posterior)
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """log P (m,) at candidates Z (m, D)."""
@@ -61,17 +55,6 @@ class Feasibility:
             return np.zeros(len(Z)), np.zeros(Z.shape)
         value, *slopes = _formula()(*self._predictive(self._draws, Z))
         return value, self._predictive.pullback(self._draws, Z, *slopes)
-
-    def to_row(self) -> dict[str, Any]:
-        """The fit behind it, as entries of a row of inference; none where there is no fit."""
-        if self.posterior is None:
-            return {}
-        report = self.posterior.report
-        return {
-            "feasibility_status": report.status,
-            "feasibility_khat": report.khat,
-            "feasibility_seconds": report.seconds_sample,
-        }
 
 
 @cache

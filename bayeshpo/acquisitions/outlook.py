@@ -111,13 +111,13 @@ class Outlook:
 
     Attributes
     ----------
-    predictive, draws, evidence
+    joint, draws, evidence
         What says of f, the conditioned draws, and what they are conditioned on.
     rng
         Of what is drawn of the latent function.
     """
 
-    predictive: Predictive
+    joint: JointPredictive
     draws: Any
     evidence: Evidence
     rng: np.random.Generator
@@ -129,11 +129,11 @@ class Outlook:
 
     def anchored(self, anchors: np.ndarray) -> AnchoredDraws:
         """The draws with anchors (S, a, D)."""
-        return JointPredictive(self.predictive, noise=False).anchored(self.draws, anchors)
+        return self.joint.anchored(self.draws, anchors)
 
     def possible(self, points: np.ndarray, count: int) -> np.ndarray:
         """Those points (S, count, D) that may be lowest, under each draw, by mean less two standard deviations."""
-        mean, variance = self.predictive(self.draws, points)
+        mean, variance = self.joint.predictive(self.draws, points)
         order = np.argsort(mean - _POSSIBLE * np.sqrt(variance), axis=1)
         return points[order[:, :count]]
 

@@ -12,8 +12,6 @@ from bayeshpo.analysis.regret import quartiles, simple_regret
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.trial import Status
 
-_NO_FAILURES = (Status.FINISHED, Status.STOPPED, Status.CENSORED)
-
 
 @dataclass(frozen=True)
 class SearcherOutcome:
@@ -75,7 +73,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 unfinished=sum(not is_finished(run) for run in group),
                 early=sum(run.ended_early for run in group),
                 trials=len(trials),
-                failed=sum(trial["status"] not in _NO_FAILURES for trial in trials),
+                failed=sum(Status(trial["status"]).failed for trial in trials),
                 seconds=float(np.median(seconds)) if seconds else float("nan"),
                 work=float(np.median([sum(t["work"] for t in run.trials) for run in group])),
                 work_unit=group[0].spec["work_unit"],

@@ -126,10 +126,6 @@ class JointPredictive:
             [_compiled(m, self._noise).pullback(own, A, kept, Z, by) for ((m, own), A), kept, *by in parts], axis=0
         )
 
-    def every(self, anchored: AnchoredDraws, step: int) -> AnchoredDraws:
-        """Each so manieth draw."""
-        return self.anchored(anchored.draws.every(step), np.ascontiguousarray(anchored.anchors[::step]))
-
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
         for density in self.predictive.density.parts:
@@ -231,10 +227,7 @@ class _ModelJoint:
 
     @cached_property
     def _example(self) -> list[np.ndarray]:
-        draw = self._predictive.condition(
-            np.zeros((1, self._predictive.density.dimension)), self._predictive.density.example
-        )
-        _, _, kept = self.anchored(draw, self._one[None])
+        _, _, kept = self.anchored(self._predictive.example, self._one[None])
         return [self._one, *(values[0] for values in kept.values())]
 
 

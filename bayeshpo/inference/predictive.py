@@ -214,6 +214,11 @@ class ModelPredictive(Predictive):
         s = self.symbols
         return self._surrogate.predict(self._columns, s.p, s.state, s.data, s.Z)
 
+    @cached_property
+    def example(self) -> ConditionedDraws:
+        """One draw, for calling what is compiled a first time."""
+        return self.condition(np.zeros((1, self.density.dimension)), self.density.example)
+
     def compiled(
         self, what: str, own: list[Any], shared: list[Any], outputs: list[Any], example: list[np.ndarray]
     ) -> OverDraws:
@@ -231,7 +236,7 @@ class ModelPredictive(Predictive):
         example
             Values of ``own`` for one draw and one candidate.
         """
-        draw = self.condition(np.zeros((1, self.density.dimension)), self.density.example)
+        draw = self.example
         values = [*[v[0] for v in own_arrays(draw)], *example, *draw.data.values()]
         points = [np.zeros((1, self._columns.dimension)) for _ in shared]
         inputs = [*self.symbols.own, *own], [*self.symbols.data.values(), *shared]

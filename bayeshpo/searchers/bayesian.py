@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,8 @@ class BayesianSearcher(Searcher):
         self._background: Background | None = None
         # The newest posteriors by number of trials, with those trials.
         self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
-        self._feasible: tuple[Posterior, Feasibility] | None = None
+        # Models beside the newest posterior, by what they are about.
+        self._beside: dict[str, tuple[Posterior, Any]] = {}
         self._best: tuple[Posterior, Trial] | None = None
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
@@ -294,25 +295,31 @@ class BayesianSearcher(Searcher):
         pool = self.maximizer.pool(history.space, _best_points(history), functions)
         return Evidence.of(
             self._predictive(posterior), posterior, _pending_points(history), CHOICE_DRAWS, feasibility,
-            cost=self._cost(history, rng), draws_pending=self._acquisition(posterior, history).draws_pending, pool=pool,
-            seed=int(functions.integers(2**32)),
+            cost=self._cost(posterior, history, rng), pool=pool, seed=int(functions.integers(2**32)),
+            draws_pending=self._acquisition(posterior, history).draws_pending,
         )  # fmt: skip
 
-    def _cost(self, history: History, rng: Streams) -> Cost | None:
+    def _cost(self, posterior: Posterior, history: History, rng: Streams) -> Cost | None:
         """What trials cost, for an acquisition that asks."""
         if not self._part("acquisition").per_second:
             return None
         from bayeshpo.acquisitions.cost import Cost
 
-        return Cost.of(history, rng.generator("cost", len(history)))
+        return self._once("cost", posterior, lambda: Cost.of(history, rng.generator("cost", len(history))))
 
     def _feasibility(self, posterior: Posterior, rng: np.random.Generator) -> Feasibility:
-        """Which configurations finish, fitted once for the trials of a posterior however many proposals it makes."""
+        """Which configurations finish."""
         from bayeshpo.acquisitions.feasibility import Feasibility
 
-        if self._feasible is None or self._feasible[0] is not posterior:
-            self._feasible = posterior, Feasibility.of(posterior.data, posterior.density.columns, rng)
-        return self._feasible[1]
+        return self._once(
+            "feasibility", posterior, lambda: Feasibility.of(posterior.data, posterior.density.columns, rng)
+        )
+
+    def _once(self, about: str, posterior: Posterior, fit: Callable[[], Any]) -> Any:
+        """A model beside a posterior, fitted once for its trials however many proposals it makes."""
+        if about not in self._beside or self._beside[about][0] is not posterior:
+            self._beside[about] = posterior, fit()
+        return self._beside[about][1]
 
     def _compiled(self, posterior: Posterior, history: History) -> CompiledAcquisition:
         from bayeshpo.acquisitions.compiled import compiled_acquisition

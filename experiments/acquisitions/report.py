@@ -30,7 +30,10 @@ def _regrets(rows: list[Row], cases: dict[str, Any]) -> list[str]:
     names = list(dict.fromkeys(row["acquisition"] for row in alone))
     lines = ["| case | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for name, found in cases.items():
-        cells = [[_regret(r, found) for r in alone if (r["case"], r["acquisition"]) == (name, a)] for a in names]
+        cells = [
+            [_share(r["recommended"], found) for r in alone if (r["case"], r["acquisition"]) == (name, a)]
+            for a in names
+        ]
         lines.append(f"| {name} | " + " | ".join(f"{median(c):.4f}" if c else "" for c in cells) + " |")
     ranks = _ranks(alone, names)
     if len(ranks):
@@ -62,10 +65,6 @@ def _after(rows: list[Row], found: Any, size: int, rounds: int) -> str:
     if not rows or n > len(rows[0]["losses"]):
         return ""
     return f"{median(_share(row['losses'][n - 1], found) for row in rows):.4f}"
-
-
-def _regret(row: Row, found: Any) -> float:
-    return _share(row["recommended"], found)
 
 
 def _share(loss: float, found: Any) -> float:

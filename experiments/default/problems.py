@@ -1,4 +1,4 @@
-"""What defaults are compared on: tables of measured trainings, and functions with noise and skew."""
+"""What defaults and acquisitions are compared on: tables of measured trainings, and functions with noise and skew."""
 
 from __future__ import annotations
 

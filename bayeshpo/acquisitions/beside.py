@@ -1,0 +1,45 @@
+"""A model of something else than the loss, fitted to the trials beside the surrogate."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from bayeshpo.inference.posterior import Posterior
+from bayeshpo.inference.predictive import predictive
+
+DRAWS = 64
+
+
+class ModelBeside:
+    """The posterior of such a model; without one nothing is known of what it is about.
+
+    Parameters
+    ----------
+    posterior
+        Draws, of which 64 are conditioned on the trials.
+    """
+
+    # What its entries in a row of inference begin with.
+    name: str
+
+    def __init__(self, posterior: Posterior | None = None) -> None:
+        self.posterior = posterior
+        if posterior is not None:
+            self._predictive = predictive(posterior.density)
+            self._draws = self._predictive.condition(posterior.thinned(DRAWS), posterior.data)
+
+    @classmethod
+    def fitted(cls, posterior: Posterior) -> Self:
+        """With a posterior, unless its fit failed."""
+        return cls(None if posterior.report.status == "failed" else posterior)
+
+    def to_row(self) -> dict[str, Any]:
+        """The fit behind it, as entries of a row of inference; none where there is no fit."""
+        if self.posterior is None:
+            return {}
+        report = self.posterior.report
+        return {
+            f"{self.name}_status": report.status,
+            f"{self.name}_khat": report.khat,
+            f"{self.name}_seconds": report.seconds_sample,
+        }
