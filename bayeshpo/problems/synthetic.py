@@ -38,7 +38,11 @@ class SyntheticFunction(ABC):
 
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The value at a configuration; ``rng`` is not used."""
-        return Outcome(self.function(np.array([configuration[name] for name in self.bounds], dtype=float)))
+        return Outcome(self.function(self.point(configuration)))
+
+    def point(self, configuration: Configuration) -> np.ndarray:
+        """A configuration as a point (d,)."""
+        return np.array([configuration[name] for name in self.bounds], dtype=float)
 
 
 class Branin(SyntheticFunction):
