@@ -61,10 +61,15 @@ def test_failures_are_part_of_a_signature():
     assert "a failure" in str(signatures.change(identity(*parts), other))
 
 
-def test_a_suite_is_a_mapping_whose_problems_are_built_when_asked_for():
+def test_a_suite_is_a_mapping_whose_problems_are_built_when_asked_for(monkeypatch):
     noisy = suite("noisy")
     assert len(noisy) == len(list(noisy)) == 7
     assert noisy["branin_noise"] is not noisy["branin_noise"]
+    monkeypatch.delenv("BAYESHPO_DATA", raising=False)
+    assert "lcbench_7593" in suite("curves")
+    assert "lcbench_7594" not in suite("curves")
+    with pytest.raises(SpecificationError, match="expected the folder of the learning curves"):
+        suite("curves")["lcbench_7593"]
     with pytest.raises(KeyError):
         noisy["nothing"]
     with pytest.raises(SpecificationError, match=r"unknown suite 'tabluar'; did you mean 'tabular'\?"):

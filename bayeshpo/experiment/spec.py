@@ -308,7 +308,6 @@ def _refuse_repeats(parts: Sequence[_Part], places: Sequence[str]) -> None:
 def _problem(place: str, part: ProblemSpec, data_dir: str | None) -> Problem:
     for i, wrapper in enumerate(part.wrappers, 1):
         _check_names("wrapper", f"{place}.wrappers[{i}]", wrapper, given=("problem",))
-    _check_names("problem", place, part)
     return _built("problem", place, part, data_dir)
 
 

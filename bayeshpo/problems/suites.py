@@ -29,6 +29,10 @@ class Suite(Mapping[str, Problem]):
     def __getitem__(self, label: str) -> Problem:
         return build(*self.parts(label))
 
+    def __contains__(self, label: object) -> bool:
+        # A mapping's own would build the problem.
+        return label in self.entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
@@ -47,6 +51,13 @@ def _wrapped(name: str, *wrappers: dict[str, Any], **arguments: Any) -> dict[str
 
 def _on_data(*pairs: tuple[str, str]) -> dict[str, dict[str, Any]]:
     return {f"{name}_{data}": {"name": name, "data": data} for name, data in pairs}
+
+
+def _shortened(data: str) -> str:
+    """A name of TaskSet's without what all, or nearly all, of the tasks have in common."""
+    for part in ("imdb_", "patch32_", "_avg", "_bs128", "_bs64"):
+        data = data.replace(part, "")
+    return data
 
 
 _SPARSE = {
@@ -73,7 +84,7 @@ SKLEARN = Suite(
 TABULAR = Suite({data: {"name": "table", "data": data} for data in TABLES})
 
 CURVES = Suite(
-    {f"taskset_{data}": {"name": "taskset", "data": data} for data in TASKSET}
+    {f"taskset_{_shortened(data)}": {"name": "taskset", "data": data} for data in TASKSET}
     | {f"lcbench_{data}": {"name": "lcbench", "data": data} for data in LCBENCH}
 )
 
