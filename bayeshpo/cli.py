@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +67,8 @@ def run(
         from bayeshpo.experiment import spec
 
         plan = spec.read(file, budget=budget, seeds=seeds)
+        for warning in plan.warnings:
+            typer.echo(f"bayeshpo: warning: {warning}", err=True)
         folder = results or Path("results") / plan.experiment.name
         try:
             stopped = _execute(plan, folder, workers, console)
@@ -172,10 +175,10 @@ def sbc(
 def list_parts(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help="problems, searchers, surrogates, acquisitions, engines or rules."),
+        typer.Argument(metavar="[KIND]", help=f"{', '.join(f'{name}s' for name in KINDS)}."),
     ] = None,
 ) -> None:
-    """List the parts that experiment files and searchers can name, with a line each."""
+    """List the parts that experiment files and searchers can name, with a line each, and the problems of suites."""
     kinds = {f"{name}s": entries for name, entries in KINDS.items()}
     with _refusals():
         if kind is not None and kind not in kinds:
@@ -186,6 +189,8 @@ def list_parts(
             width = max(map(len, entries))
             for name, entry in entries.items():
                 typer.echo(f"  {name:{width}}  {entry.summary}")
+                if kind == "suites":
+                    typer.echo(fill(", ".join(entry.load()), 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
 
 
 def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) -> bool:

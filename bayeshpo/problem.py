@@ -11,7 +11,7 @@ import numpy as np
 
 from bayeshpo.aims import Aims, Direction
 from bayeshpo.space import Configuration, SearchSpace, as_space
-from bayeshpo.trial import Outcome
+from bayeshpo.trial import Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class Problem(Protocol):
         Best possible true value, in the problem's own direction; None where it is not known.
     work_unit
         What one unit of `Outcome.work` is.
+
+    Notes
+    -----
+    A problem may say more of itself: ``noisy = False``, that `evaluate` gives true values, and ``optimisers``, some
+    configurations of the best true value; see `is_noisy` and `optimisers`.
     """
 
     name: str
@@ -90,6 +95,37 @@ def aims(problem: Problem) -> Aims:
         problem.objectives if isinstance(problem, MultiObjective) else None,
         problem.constraints if isinstance(problem, Constrained) else None,
     )
+
+
+@runtime_checkable
+class TrueValue(Problem, Protocol):
+    """A problem that knows its values without noise, at the price of a look-up: no training is done for them.
+
+    They are for the records, from which regret is computed; searchers never see them.
+    """
+
+    def true_value(self, configuration: Configuration) -> float | None:
+        """The value without noise and outliers; None where every evaluation fails."""
+        ...
+
+
+def is_noisy(problem: Problem) -> bool:
+    """Whether values may differ from the true ones: so of every problem that does not say ``noisy = False``."""
+    return getattr(problem, "noisy", True)
+
+
+def optimisers(problem: Problem) -> tuple[Configuration, ...]:
+    """Configurations whose true value is the optimum, where a problem names them: some, not always all."""
+    return tuple(getattr(problem, "optimisers", ()))
+
+
+def true_value(problem: Problem, trial: Trial) -> float | None:
+    """The true value of a finished trial; None where it is not known."""
+    if not trial.finished:
+        return None
+    if not is_noisy(problem):
+        return trial.value
+    return problem.true_value(trial.configuration) if isinstance(problem, TrueValue) else None
 
 
 def capabilities(problem: Problem) -> Capabilities:

@@ -29,7 +29,13 @@ class Entry:
 
 PROBLEMS = {
     "branin": Entry("bayeshpo.problems.synthetic:Branin", "Branin function, d = 2, known optimum"),
+    "hartmann3": Entry("bayeshpo.problems.synthetic:Hartmann3", "Hartmann function, d = 3, known optimum"),
     "hartmann6": Entry("bayeshpo.problems.synthetic:Hartmann6", "Hartmann function, d = 6, known optimum"),
+    "levy": Entry("bayeshpo.problems.synthetic:Levy", "ripples over a bowl, d = 4 or another dimension"),
+    "ackley": Entry("bayeshpo.problems.synthetic:Ackley", "funnel with many dents, d = 5 or another dimension"),
+    "rosenbrock": Entry("bayeshpo.problems.synthetic:Rosenbrock", "curved valley, d = 3 or another dimension"),
+    "bbob": Entry("bayeshpo.problems.bbob:BBOB", "one of the 24 BBOB functions, with instances (extra: bbob)"),
+    "tree": Entry("bayeshpo.problems.tree:Tree", "parabolas on a tree of conditions, known optimum"),
     "gramacy": Entry("bayeshpo.problems.several:Gramacy", "plane above two limits, d = 2, known optimum"),
     "branin_currin": Entry("bayeshpo.problems.several:BraninCurrin", "two objectives, d = 2"),
     "dtlz2": Entry("bayeshpo.problems.several:DTLZ2", "three objectives, d = 4, known front"),
@@ -42,6 +48,43 @@ PROBLEMS = {
         "bayeshpo.problems.logistic_breast_cancer:LogisticBreastCancer",
         "validation loss of penalised logistic regression, with its exact hypergradient",
     ),
+    "random_forest": Entry("bayeshpo.problems.models.random_forest:RandomForest", "5-fold loss of a random forest"),
+    "gradient_boosting": Entry(
+        "bayeshpo.problems.models.gradient_boosting:GradientBoosting", "5-fold loss of boosted trees"
+    ),
+    "neighbours": Entry("bayeshpo.problems.models.neighbours:Neighbours", "5-fold loss of k nearest neighbours"),
+    "decision_tree": Entry("bayeshpo.problems.models.decision_tree:DecisionTree", "5-fold loss of a decision tree"),
+    "support_vectors": Entry(
+        "bayeshpo.problems.models.support_vectors:SupportVectors", "5-fold error of support vector regression"
+    ),
+    "linear": Entry("bayeshpo.problems.models.linear:Linear", "5-fold loss of a linear model by stochastic gradients"),
+    "pipeline": Entry("bayeshpo.problems.models.pipeline:Pipeline", "5-fold loss of a choice of classifiers"),
+    "table": Entry("bayeshpo.problems.tables:Table", "table of repeated trainings with run times (extra: tabular)"),
+    "taskset": Entry("bayeshpo.problems.curves:TaskSet", "learning curves of text classifiers (needs BAYESHPO_DATA)"),
+    "lcbench": Entry("bayeshpo.problems.curves:LCBench", "learning curves on tabular data (needs BAYESHPO_DATA)"),
+}
+
+WRAPPERS = {
+    "noise": Entry("bayeshpo.problems.wrappers.noise:Noise", "independent normal noise"),
+    "outliers": Entry("bayeshpo.problems.wrappers.outliers:Outliers", "a share of values far worse, with heavy tails"),
+    "failures": Entry("bayeshpo.problems.wrappers.failures:Failures", "trials that fail, by chance or in a region"),
+    "delay": Entry("bayeshpo.problems.wrappers.delay:Delay", "seconds that are pretended"),
+    "shift": Entry("bayeshpo.problems.wrappers.shift:Shift", "optimum elsewhere: part of each float's range"),
+    "permutation": Entry("bayeshpo.problems.wrappers.permutation:Permutation", "floats and choices change places"),
+    "idle": Entry("bayeshpo.problems.wrappers.idle:Idle", "hyperparameters that do nothing"),
+    "normalisation": Entry(
+        "bayeshpo.problems.wrappers.normalisation:Normalisation", "loss in units of random search's median"
+    ),
+}
+
+SUITES = {
+    "synthetic": Entry("bayeshpo.problems.suites:SYNTHETIC", "functions of known optimum, BBOB's among them"),
+    "sklearn": Entry("bayeshpo.problems.suites:SKLEARN", "eight model families on scikit-learn's data sets"),
+    "tabular": Entry("bayeshpo.problems.suites:TABULAR", "HPOlib, HPOBench and NAS-Bench-201, with run times"),
+    "curves": Entry("bayeshpo.problems.suites:CURVES", "TaskSet and LCBench, with learning curves"),
+    "noisy": Entry("bayeshpo.problems.suites:NOISY", "noise and outliers"),
+    "failing": Entry("bayeshpo.problems.suites:FAILING", "trials that fail, by chance or in a region"),
+    "conditional": Entry("bayeshpo.problems.suites:CONDITIONAL", "hyperparameters that depend on others"),
 }
 
 SEARCHERS = {
@@ -185,6 +228,8 @@ RULES = {
 
 KINDS = {
     "problem": PROBLEMS,
+    "suite": SUITES,
+    "wrapper": WRAPPERS,
     "searcher": SEARCHERS,
     "surrogate": SURROGATES,
     "acquisition": ACQUISITIONS,
@@ -224,4 +269,7 @@ def create(kind: str, name: str, arguments: dict[str, Any]) -> Any:
     for argument in arguments:
         if argument not in valid:
             raise SpecificationError(unknown_name(f"argument of {kind} '{name}'", argument, valid or ["(none)"]))
+    needed = [p.name for p in inspect.signature(part).parameters.values() if p.default is p.empty]
+    if missing := [argument for argument in needed if argument not in arguments]:
+        raise SpecificationError(f"{kind} '{name}': expected the argument '{missing[0]}', got none")
     return part(**arguments)

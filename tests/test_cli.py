@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 import bayeshpo
 from bayeshpo.cli import app
 from bayeshpo.experiment.store import Results
-from bayeshpo.registry import SURROGATES
+from bayeshpo.problems import suite
+from bayeshpo.registry import SUITES, SURROGATES
 
 TINY = """
 name = "tiny"
@@ -77,6 +78,14 @@ def test_list_names_every_part_of_a_kind() -> None:
     assert lines[0] == "surrogates"
     assert [line.split()[0] for line in lines[1:]] == list(SURROGATES)
     assert CliRunner().invoke(app, ["list"]).output.count("\n") > 20
+
+
+def test_list_of_suites_names_their_problems() -> None:
+    result = CliRunner().invoke(app, ["list", "suites"])
+    assert result.exit_code == 0
+    for name in SUITES:
+        assert f"  {name} " in result.output
+        assert all(label in result.output for label in suite(name))
 
 
 def test_list_of_an_unknown_kind_is_refused() -> None:

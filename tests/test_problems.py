@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -13,41 +11,26 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score, train_test
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from bayeshpo.problem import Differentiable, Problem, capabilities
+from bayeshpo.problem import Differentiable, capabilities
 from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.problems.mlp_iris import MLPIris
 from bayeshpo.problems.svc_digits import SVCDigits
-from bayeshpo.problems.synthetic import Branin, Hartmann6
-from bayeshpo.registry import PROBLEMS
+from bayeshpo.problems.synthetic import Ackley, Branin, Hartmann3, Hartmann6, Levy, Rosenbrock
+from bayeshpo.testing import check_problem
 
-PROBLEMS_AND_ARGUMENTS = [(name, {}) for name in PROBLEMS] + [
-    ("svc_digits", {"discrete": True}),
-    ("mlp_iris", {"discrete": True, "epochs": 10}),
-]
+FUNCTIONS = [Branin(), Hartmann3(), Hartmann6(), Levy(), Ackley(), Rosenbrock()]
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize(("name", "arguments"), PROBLEMS_AND_ARGUMENTS)
-def test_contract(name, arguments):
-    problem = PROBLEMS[name].load()(**arguments)
-    assert isinstance(problem, Problem)
-    assert problem.direction in ("minimize", "maximize")
-    assert problem.work_unit
-    configuration = problem.space.decode(problem.space.sample(1, rng(5)))[0]
-    first, again = (problem.evaluate(dict(configuration), rng=rng(1)) for _ in range(2))
-    assert first == again
-    assert np.isfinite(first.value)
-    assert first.work > 0
-    json.dumps(first.info)
-    if problem.optimum is not None:
-        sign = 1 if problem.direction == "minimize" else -1
-        assert sign * (first.value - problem.optimum) >= 0
+@pytest.mark.parametrize("problem", [SVCDigits(discrete=True), MLPIris(discrete=True, epochs=10)])
+def test_grids_keep_the_promises_of_problems(problem):
+    check_problem(problem)
 
 
-@pytest.mark.parametrize("problem", [Branin(), Hartmann6()])
+@pytest.mark.parametrize("problem", FUNCTIONS)
 def test_known_optimum_is_attained_and_is_stationary(problem):
     for x in problem.minimisers:
         assert problem.evaluate(dict(zip(problem.bounds, x, strict=True)), rng=rng()).value == pytest.approx(
@@ -57,7 +40,7 @@ def test_known_optimum_is_attained_and_is_stationary(problem):
         assert found.fun == pytest.approx(problem.optimum, abs=1e-11)
 
 
-@pytest.mark.parametrize("problem", [Branin(), Hartmann6()])
+@pytest.mark.parametrize("problem", FUNCTIONS)
 def test_nothing_is_below_the_optimum(problem):
     configurations = problem.space.decode(rng().random((2000, problem.space.dimension)))
     assert min(problem.evaluate(c, rng=rng()).value for c in configurations) > problem.optimum
@@ -154,4 +137,4 @@ def test_hypergradient_optimum():
 
 
 def test_no_gradient_where_there_is_none():
-    assert not any(capabilities(p).gradient for p in (Branin(), Hartmann6(), SVCDigits(), MLPIris()))
+    assert not any(capabilities(p).gradient for p in (*FUNCTIONS, SVCDigits(), MLPIris()))

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from bayeshpo.cli import app
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment import spec
+from bayeshpo.problems import suite
+from bayeshpo.problems.synthetic import Branin
 
 HEAD = 'name = "tiny"\nbudget = 3\n'
 BRANIN = '[[problems]]\nname = "branin"\n'
@@ -111,6 +113,66 @@ REFUSED = {
         "searchers[1]: 'grid' cannot work on problem 'branin': ",
     ),
     "not TOML": ("name = \n", "not valid TOML: "),
+    "unknown suite": (
+        HEAD + '[[problems]]\nsuite = "tabluar"\n' + RANDOM,
+        "problems[1].suite: unknown suite 'tabluar'; did you mean 'tabular'?",
+    ),
+    "unknown key beside a suite": (
+        HEAD + BRANIN + '[[problems]]\nsuite = "failing"\nonyl = ["tree_share"]\n' + RANDOM,
+        "problems[2].onyl: unknown key of a suite 'onyl'; did you mean 'only'?",
+    ),
+    "wrappers beside a suite": (
+        HEAD + '[[problems]]\nsuite = "failing"\nwrappers = ["idle"]\n' + RANDOM,
+        "problems[1].wrappers: its problems have their own names and wrappers",
+    ),
+    "unknown problem of a suite": (
+        HEAD + '[[problems]]\nsuite = "failing"\nonly = ["tree_shares"]\n' + RANDOM,
+        "problems[1].only: unknown problem of the suite 'tree_shares'; did you mean 'tree_share'?",
+    ),
+    "labels of a suite as text": (
+        HEAD + '[[problems]]\nsuite = "failing"\nonly = "tree_share"\n' + RANDOM,
+        "problems[1].only: expected a list of labels, got 'tree_share'",
+    ),
+    "budget of a suite": (
+        HEAD + BRANIN + '[[problems]]\nsuite = "failing"\nbudget = 0\n' + RANDOM,
+        "problems[2] (failing: branin_region).budget: expected at least 1, got 0",
+    ),
+    "a problem of a suite again": (
+        HEAD + '[[problems]]\nsuite = "synthetic"\nonly = ["ackley", "branin"]\n' + BRANIN + RANDOM,
+        "problems[2]: the same as problems[1] (synthetic: branin); remove one",
+    ),
+    "misspelled suite": (
+        HEAD + '[[problems]]\nsiute = "failing"\n' + RANDOM,
+        "problems[1].name: missing; did you mean 'suite' by 'siute'?",
+    ),
+    "unknown wrapper": (
+        HEAD + BRANIN + 'wrappers = [{ name = "noise", scale = 1.0 }, "idel"]\n' + RANDOM,
+        "problems[1].wrappers[2].name: unknown wrapper 'idel'; did you mean 'idle'?",
+    ),
+    "unknown argument of a wrapper": (
+        HEAD + BRANIN + 'wrappers = [{ name = "noise", scal = 1.0 }]\n' + RANDOM,
+        "problems[1].wrappers[1].scal: unknown key 'scal'; did you mean 'scale'?",
+    ),
+    "a wrapper's problem": (
+        HEAD + BRANIN + 'wrappers = [{ name = "noise", scale = 1.0, problem = 1 }]\n' + RANDOM,
+        "problems[1].wrappers[1].problem: unknown key 'problem'; valid: name, scale",
+    ),
+    "wrapper without its argument": (
+        HEAD + BRANIN + 'wrappers = ["noise"]\n' + RANDOM,
+        "problems[1] (branin): wrapper 'noise': expected the argument 'scale', got none",
+    ),
+    "wrapper without a name": (
+        HEAD + BRANIN + "wrappers = [{ scale = 1.0 }]\n" + RANDOM,
+        "problems[1].wrappers[1].name: expected the wrapper's name; valid: delay, failures, idle, noise, ",
+    ),
+    "wrappers as a table": (
+        HEAD + BRANIN + 'wrappers = { name = "noise" }\n' + RANDOM,
+        "problems[1].wrappers: expected a list, got {'name': 'noise'}",
+    ),
+    "wrapper that does not fit": (
+        HEAD + '[[problems]]\nname = "tree"\nwrappers = ["shift"]\n' + RANDOM,
+        "problems[1] (tree): shift: expected a float that is no part of a condition, got none",
+    ),
 }
 
 
@@ -213,6 +275,68 @@ def test_identity_of_a_run_is_what_defines_its_trials(tmp_path: Path) -> None:
     assert same.id == run.id
     other = spec.read(write(tmp_path, HEAD + '[[problems]]\nname = "hartmann6"\n' + RANDOM)).runs[0]
     assert other.id != run.id
+
+
+def test_a_suite_stands_for_its_problems(tmp_path: Path) -> None:
+    two = '[[problems]]\nsuite = "failing"\nonly = ["tree_share", "ackley_share"]\nbudget = 7\n'
+    text = HEAD + BRANIN + two + RANDOM
+    plan = spec.read(write(tmp_path, text))
+    assert [(run.problem.label, run.budget) for run in plan.runs] == [
+        ("branin", 3),
+        ("tree_share", 7),
+        ("ackley_share", 7),
+    ]
+    assert plan.warnings == ()
+    # The record is the resolved file: what a suite is may change.
+    share = {"name": "failures", "share": 0.2}
+    assert plan.experiment.to_record()["problems"] == [
+        {"name": "branin", "label": "branin"},
+        {"name": "tree", "label": "tree_share", "wrappers": [share], "budget": 7},
+        {"name": "ackley", "label": "ackley_share", "wrappers": [share], "budget": 7},
+    ]
+    same = '[[problems]]\nname = "tree"\nlabel = "mine"\nwrappers = [{ name = "failures", share = 0.2 }]\n'
+    (mine,) = spec.read(write(tmp_path, HEAD + same + RANDOM)).runs
+    assert mine.id == plan.runs[1].id
+    whole = spec.read(write(tmp_path, HEAD + '[[problems]]\nsuite = "failing"\n' + RANDOM))
+    assert [run.problem.label for run in whole.runs] == list(suite("failing"))
+
+
+def test_wrappers_are_composed_in_their_order(tmp_path: Path) -> None:
+    noise, idle = '{ name = "noise", scale = 0.5 }', '{ name = "idle", dimension = 4 }'
+    text = HEAD + BRANIN + f'wrappers = ["normalisation", {noise}, {idle}]\n' + RANDOM
+    run = spec.read(write(tmp_path, text)).runs[0]
+    problem = run.problem.build()
+    kinds = []
+    while hasattr(problem, "problem"):
+        kinds.append(type(problem).__name__)
+        problem = problem.problem
+    assert kinds == ["Idle", "Noise", "Normalisation"]
+    assert run.space == ("idle01", "idle02", "x1", "x2")
+    assert run.optimum == 0.0
+    other = spec.read(write(tmp_path, HEAD + BRANIN + f'wrappers = [{noise}, "normalisation", {idle}]\n' + RANDOM))
+    assert other.runs[0].id != run.id
+
+
+def test_a_folder_of_data_is_found_beside_the_file_and_is_no_part_of_a_run(tmp_path: Path) -> None:
+    lcbench = '[[problems]]\nname = "lcbench"\ndata = 7593\n'
+    with pytest.raises(SpecificationError) as refused:
+        spec.read(write(tmp_path, HEAD + 'data_dir = "../here"\n' + lcbench + RANDOM))
+    expected = tmp_path.parent / "here" / "lcbench_surrogate_table" / "curves.parquet"
+    assert f"problems[1] (lcbench): {expected}: no such file" in str(refused.value)
+    (without,) = spec.read(write(tmp_path, HEAD + BRANIN + RANDOM)).runs
+    (run,) = spec.read(write(tmp_path, HEAD + f'data_dir = "{tmp_path}"\n' + BRANIN + RANDOM)).runs
+    assert (run.data_dir, run.id) == (str(tmp_path), without.id)
+    assert "data_dir" not in run.to_record()
+
+
+def test_a_changed_problem_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = Branin.function
+    monkeypatch.setattr(Branin, "function", lambda self, x: true(self, x) + 0.5)
+    write(tmp_path, HEAD + BRANIN + RANDOM)
+    monkeypatch.chdir(tmp_path)
+    # Refused after the warning, so that nothing is run.
+    result = CliRunner().invoke(app, ["run", "q.toml", "--workers", "0"])
+    assert result.stderr.startswith("bayeshpo: warning: problem 'branin' is not what it was when its signature was ")
 
 
 def test_quickstart_is_valid_and_its_check_does_not_import_pymc() -> None:

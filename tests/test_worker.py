@@ -111,6 +111,31 @@ def test_interrupted_after_every_trial_it_ends_with_the_same_trials(
     assert len(whole.trials) == 12
 
 
+def test_the_true_value_is_on_record_and_the_searcher_does_not_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Outcome] = []
+    ask = FittingSearcher.ask
+
+    def watching(self: FittingSearcher, history: History, n: int, rng: Streams) -> list[Suggestion]:
+        seen.extend(t.outcome for t in history.trials[-1:])
+        return ask(self, history, n, rng)
+
+    monkeypatch.setattr(FittingSearcher, "ask", watching)
+    noise = BRANIN + '\nwrappers = [{ name = "noise", scale = 5.0 }, { name = "failures", share = 0.3 }]'
+    record, _ = executed(tmp_path, run_of(tmp_path, "fitting", noise, keep="none"))
+    branin = registry.create("problem", "branin", {})
+    for trial in record.trials:
+        true = branin.true_value(trial["configuration"])
+        assert trial["true_value"] == (None if trial["value"] is None else pytest.approx(true))
+        assert trial["value"] != trial["true_value"] or trial["value"] is None
+    told = [vars(outcome) for outcome in seen]
+    assert not any(t["true_value"] in vars_.values() for t in record.trials if t["true_value"] for vars_ in told)
+    # Of iris nothing is known but what is observed.
+    iris, _ = executed(tmp_path, run_of(tmp_path, "grid", IRIS_GRID, budget=1), "iris")
+    assert iris.trials[0]["true_value"] is None
+
+
 def test_random_streams_follow_the_problem_and_not_its_label(tmp_path: Path) -> None:
     first, _ = executed(tmp_path, run_of(tmp_path, "random"), "first")
     second, _ = executed(tmp_path, run_of(tmp_path, "random", BRANIN + '\nlabel = "b"'), "second")

@@ -7,18 +7,20 @@ import inspect
 import json
 import os
 import tomllib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bayeshpo import registry
 from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, unknown_name
+from bayeshpo.experiment.complaints import complaint, one_line
 from bayeshpo.experiment.rules import parse
+from bayeshpo.experiment.suites import changes, expanded
 from bayeshpo.problem import Problem, aims, capabilities
+from bayeshpo.problems.build import build, identity
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.stopping import StoppingRule
 
@@ -27,30 +29,15 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Label = Annotated[str, Field(min_length=1)]
 Keep = Literal["last", "none"]
 
-# Pydantic's types of error, in words for a reader of the file.
-_EXPECTED = {
-    "greater_than_equal": "at least 1",
-    "int_type": "a whole number",
-    "string_type": "a string",
-    "string_too_short": "a string that is not empty",
-    "string_pattern_mismatch": "letters, digits, '_', '-' and '.'",
-    "tuple_type": "a list",
-    "too_short": "at least one entry",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-    "invalid-json-value": "a string, number, boolean, list or table",
-}
-
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Part(_Model):
+class _Named(_Model):
     """A registered part with its arguments: every key that is not a field of the model."""
 
     name: str
-    label: Label
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -60,13 +47,28 @@ class _Part(_Model):
             return data
         own = cls.own_keys()
         fields = {key: value for key, value in data.items() if key in own}
-        fields.setdefault("label", fields.get("name", "unnamed"))
+        if "label" in own:
+            fields.setdefault("label", fields.get("name", "unnamed"))
         return fields | {"arguments": {key: value for key, value in data.items() if key not in own}}
 
     @classmethod
     def own_keys(cls) -> list[str]:
         """Keys of the file that are not arguments."""
         return [key for key in cls.model_fields if key != "arguments"]
+
+
+class WrapperSpec(_Named):
+    """One entry of a problem's ``wrappers``: any further key is an argument of the wrapper."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Name and arguments as one flat mapping, as in the file."""
+        return {"name": self.name, **self.arguments}
+
+
+class _Part(_Named):
+    """A part of the experiment, with a label of its own."""
+
+    label: Label
 
     @property
     def key(self) -> str:
@@ -82,10 +84,29 @@ class ProblemSpec(_Part):
     """One ``[[problems]]`` entry: any further key is an argument of the problem."""
 
     budget: Count | None = None
+    wrappers: tuple[WrapperSpec, ...] = ()
 
-    def build(self) -> Problem:
-        """A new instance of the problem."""
-        return registry.create("problem", self.name, self.arguments)
+    @field_validator("wrappers", mode="before")
+    @classmethod
+    def _by_name(cls, data: Any) -> Any:
+        return [{"name": w} if isinstance(w, str) else w for w in data] if isinstance(data, list) else data
+
+    @property
+    def key(self) -> str:
+        """What defines the problem: name, arguments and wrappers, not its label."""
+        return identity(self.name, self.arguments, self._wrappers)
+
+    def build(self, data_dir: str | None = None) -> Problem:
+        """A new instance of the problem, with its wrappers, and with the folder of its data if it needs one."""
+        return build(self.name, self.arguments, self._wrappers, data_dir=data_dir)
+
+    def to_record(self) -> dict[str, Any]:
+        """As of any part, with the wrappers if there are some."""
+        return super().to_record() | ({"wrappers": self._wrappers} if self.wrappers else {})
+
+    @property
+    def _wrappers(self) -> list[dict[str, Any]]:
+        return [wrapper.to_record() for wrapper in self.wrappers]
 
 
 class SearcherSpec(_Part):
@@ -111,6 +132,7 @@ class ExperimentSpec(_Model):
     seeds: Count = 1
     stop: str | None = None
     keep: Keep = "last"
+    data_dir: str | None = None
     problems: Annotated[tuple[ProblemSpec, ...], Field(min_length=1)]
     searchers: Annotated[tuple[SearcherSpec, ...], Field(min_length=1)]
 
@@ -118,6 +140,7 @@ class ExperimentSpec(_Model):
         """The resolved file as JSON values, parts as flat mappings."""
         record: dict[str, Any] = {"name": self.name, "budget": self.budget, "seeds": self.seeds, "keep": self.keep}
         record |= {"stop": self.stop} if self.stop else {}
+        record |= {"data_dir": self.data_dir} if self.data_dir else {}
         record["problems"] = [p.to_record() | ({"budget": p.budget} if p.budget else {}) for p in self.problems]
         record["searchers"] = [
             s.to_record()
@@ -143,6 +166,7 @@ class RunSpec(_Model):
     work_unit: str
     space: tuple[str, ...]
     fits: bool
+    data_dir: str | None = None
 
     @property
     def id(self) -> str:
@@ -156,15 +180,16 @@ class RunSpec(_Model):
 
     def to_record(self) -> dict[str, Any]:
         """The content of ``spec.json``."""
-        record = self.model_dump(mode="json", exclude={"problem", "searcher", "fits"})
+        record = self.model_dump(mode="json", exclude={"problem", "searcher", "fits", "data_dir"})
         return {"problem": self.problem.to_record(), "searcher": self.searcher.to_record(), **record}
 
 
 class Plan(_Model):
-    """A checked experiment with all its runs."""
+    """A checked experiment with all its runs, and what its reader should be warned of."""
 
     experiment: ExperimentSpec
     runs: tuple[RunSpec, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int | None = None) -> Plan:
@@ -190,16 +215,23 @@ def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int 
             raise SpecificationError(f"{option}: expected at least 1, got {value}")
     data = _load(path)
     try:
+        problems, places = expanded(data.get("problems"))
+    except SpecificationError as error:
+        raise SpecificationError(f"{path}: {error}") from None
+    data |= {"problems": problems} if "problems" in data else {}
+    try:
         experiment = ExperimentSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecificationError(f"{path}: {_first(error, data)}") from None
+        raise SpecificationError(f"{path}: {complaint(error, data, places, ExperimentSpec.model_fields)}") from None
+    if experiment.data_dir is not None:
+        experiment = experiment.model_copy(update={"data_dir": str((path.parent / experiment.data_dir).resolve())})
     if budget is not None:
         problems = tuple(p.model_copy(update={"budget": None}) for p in experiment.problems)
         experiment = experiment.model_copy(update={"budget": budget, "problems": problems})
     if seeds is not None:
         experiment = experiment.model_copy(update={"seeds": seeds})
     try:
-        return Plan(experiment=experiment, runs=_runs(experiment))
+        return _plan(experiment, places)
     except SpecificationError as error:
         raise SpecificationError(f"{path}: {error}") from None
 
@@ -217,32 +249,34 @@ def _load(path: Path) -> dict[str, Any]:
         raise SpecificationError(f"{path}: expected a TOML file in UTF-8: {error}") from None
 
 
-def _runs(experiment: ExperimentSpec) -> tuple[RunSpec, ...]:
-    _refuse_repeats("problems", experiment.problems)
-    _refuse_repeats("searchers", experiment.searchers)
+def _plan(experiment: ExperimentSpec, places: Sequence[str]) -> Plan:
+    at = [f"searchers[{i}]" for i in range(1, len(experiment.searchers) + 1)]
+    _refuse_repeats(experiment.problems, places)
+    _refuse_repeats(experiment.searchers, at)
     labels = [p.label for p in experiment.problems]
     for i, searcher in enumerate(experiment.searchers, 1):
         for label in searcher.problems or ():
             if label not in labels:
                 raise SpecificationError(f"searchers[{i}].problems: {unknown_name('problem label', label, labels)}")
-    problems = [_built("problem", i, part) for i, part in enumerate(experiment.problems, 1)]
-    searchers = [_built("searcher", i, part) for i, part in enumerate(experiment.searchers, 1)]
+    problems = [_problem(place, p, experiment.data_dir) for place, p in zip(places, experiment.problems, strict=True)]
+    searchers = [_built("searcher", place, part) for place, part in zip(at, experiment.searchers, strict=True)]
     pairs = list(zip(experiment.problems, problems, strict=True))
-    for i, (part, searcher) in enumerate(zip(experiment.searchers, searchers, strict=True), 1):
-        _check(f"searchers[{i}]", part, searcher, pairs)
+    for place, part, searcher in zip(at, experiment.searchers, searchers, strict=True):
+        _check(place, part, searcher, pairs)
     stops = _stops(experiment, searchers)
-    return tuple(
+    runs = tuple(
         RunSpec(
             problem=problem_part, searcher=searcher_part, seed=seed, stop=stop, keep=experiment.keep,
             budget=problem_part.budget or experiment.budget, direction=problem.direction, optimum=problem.optimum,
             aims=aims(problem).to_record(), work_unit=problem.work_unit, space=problem.space.names,
-            fits=type(searcher).posterior is not Searcher.posterior,
+            fits=type(searcher).posterior is not Searcher.posterior, data_dir=experiment.data_dir,
         )
         for problem_part, problem in pairs
         for searcher_part, searcher, stop in zip(experiment.searchers, searchers, stops, strict=True)
         if searcher_part.takes(problem_part)
         for seed in range(experiment.seeds)
     )  # fmt: skip
+    return Plan(experiment=experiment, runs=runs, warnings=tuple(changes(pairs)))
 
 
 def _stops(experiment: ExperimentSpec, searchers: Sequence[Searcher]) -> list[str | None]:
@@ -255,36 +289,47 @@ def _stops(experiment: ExperimentSpec, searchers: Sequence[Searcher]) -> list[st
             if rule is not None:
                 rule.check(searcher)
         except SpecificationError as error:
-            raise SpecificationError(f"{place}: {_one_line(error)}") from None
+            raise SpecificationError(f"{place}: {one_line(error)}") from None
         stops.append(None if rule is None else str(rule))
     return stops
 
 
-def _refuse_repeats(kind: str, parts: Sequence[_Part]) -> None:
-    labels = Counter(part.label for part in parts)
-    keys: dict[str, int] = {}
-    for i, part in enumerate(parts, 1):
+def _refuse_repeats(parts: Sequence[_Part], places: Sequence[str]) -> None:
+    keys: dict[str, str] = {}
+    labels: set[str] = set()
+    for place, part in zip(places, parts, strict=True):
         if part.key in keys:
-            raise SpecificationError(f"{kind}[{i}]: the same as {kind}[{keys[part.key]}]; remove one")
-        if labels[part.label] > 1 and any(part.label == other.label for other in parts[: i - 1]):
-            raise SpecificationError(f"{kind}[{i}].label: '{part.label}' is taken; give each its own label")
-        keys[part.key] = i
+            raise SpecificationError(f"{place}: the same as {keys[part.key]}; remove one")
+        if part.label in labels:
+            raise SpecificationError(f"{place}.label: '{part.label}' is taken; give each its own label")
+        keys[part.key] = place
+        labels.add(part.label)
 
 
-def _built(kind: str, i: int, part: ProblemSpec | SearcherSpec) -> Any:
-    place = f"{kind}s[{i}]"
+def _problem(place: str, part: ProblemSpec, data_dir: str | None) -> Problem:
+    for i, wrapper in enumerate(part.wrappers, 1):
+        _check_names("wrapper", f"{place}.wrappers[{i}]", wrapper, given=("problem",))
+    return _built("problem", place, part, data_dir)
+
+
+def _built(kind: str, place: str, part: ProblemSpec | SearcherSpec, *arguments: Any) -> Any:
+    _check_names(kind, place, part)
+    try:
+        return part.build(*arguments)
+    except (SpecificationError, TypeError, ValueError) as error:
+        raise SpecificationError(f"{place} ({part.name}): {one_line(error)}") from None
+
+
+def _check_names(kind: str, place: str, part: _Named, given: Sequence[str] = ()) -> None:
+    """Refuse a name that is not registered, or an argument that its part does not take."""
     try:
         constructor = registry.load(kind, part.name)
     except SpecificationError as error:
         raise SpecificationError(f"{place}.name: {error}") from None
-    arguments = list(inspect.signature(constructor).parameters)
+    arguments = [name for name in inspect.signature(constructor).parameters if name not in given]
     for key in part.arguments:
         if key not in arguments:
             raise SpecificationError(f"{place}.{key}: {unknown_name('key', key, [*arguments, *part.own_keys()])}")
-    try:
-        return part.build()
-    except (SpecificationError, TypeError, ValueError) as error:
-        raise SpecificationError(f"{place} ({part.name}): {_one_line(error)}") from None
 
 
 def _check(place: str, part: SearcherSpec, searcher: Searcher, pairs: Sequence[tuple[ProblemSpec, Problem]]) -> None:
@@ -300,37 +345,5 @@ def _check(place: str, part: SearcherSpec, searcher: Searcher, pairs: Sequence[t
         label, error = refusals[0]
         remedy = f"problems = {json.dumps(suited)} names what it can do" if suited else "no problem here suits it"
         raise SpecificationError(
-            f"{place}: '{part.name}' cannot work on problem '{label}': {_one_line(error)}; {remedy}"
+            f"{place}: '{part.name}' cannot work on problem '{label}': {one_line(error)}; {remedy}"
         )
-
-
-def _first(error: ValidationError, data: Mapping[str, Any]) -> str:
-    """The first of pydantic's complaints in our words; a misspelled key explains a missing one, so it comes first."""
-    complaints = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    complaint = complaints[0]
-    location = tuple(step for step in complaint["loc"] if step != "arguments")
-    place = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
-    match complaint["type"]:
-        case "extra_forbidden":
-            return f"{place}: {unknown_name('key', str(location[-1]), ExperimentSpec.model_fields)}"
-        case "missing":
-            return f"{place}: {_missing(location, data)}"
-    expected = _EXPECTED.get(complaint["type"]) or complaint["msg"].removeprefix("Input should be ")
-    return _one_line(f"{place}: expected {expected}, got {complaint['input']!r}"[:200])
-
-
-def _missing(location: tuple[int | str, ...], data: Mapping[str, Any]) -> str:
-    key = location[-1]
-    if key in ("problems", "searchers"):
-        return f"missing; expected at least one [[{key}]] with a name"
-    if len(location) == 1:
-        return "missing; expected a line such as " + ('name = "first"' if key == "name" else f"{key} = 20")
-    kind = str(location[0])[:-1]
-    given = data[str(location[0])][location[1]]
-    close = [k for k in given if unknown_name("", k, ["name"]).endswith("?")]
-    hint = f"did you mean 'name' by '{close[0]}'?" if close else f"valid: {', '.join(sorted(registry.KINDS[kind]))}"
-    return f"missing; {hint}"
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

@@ -15,6 +15,7 @@ from typing import Any
 
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
+from bayeshpo.problem import true_value
 from bayeshpo.study import Study
 from bayeshpo.trial import Trial
 
@@ -56,7 +57,7 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     RecordError
         If the records are damaged or held by another process.
     """
-    problem, searcher = run.problem.build(), run.searcher.build()
+    problem, searcher = run.problem.build(run.data_dir), run.searcher.build()
     with RunWriter(path, run.to_record()) as writer:
         trials = [Trial.from_record(record) for record in writer.record.trials]
         # The problem's key, not the run's, names the random streams: searchers are compared on equal terms.
@@ -64,7 +65,9 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
         report(_progress(run, study))
         recorded = 0
         for trial in study.run(problem, run.budget, run.rule()):
-            writer.append(trial.to_record(), study.reports[recorded:])
+            # The true value is for the records alone: a study and its searcher must not know it.
+            record = trial.to_record() | {"true_value": true_value(problem, trial)}
+            writer.append(record, study.reports[recorded:])
             recorded = len(study.reports)
             report(_progress(run, study))
         n = len(study.history)

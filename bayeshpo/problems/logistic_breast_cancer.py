@@ -45,6 +45,7 @@ class LogisticBreastCancer:
     # The best of L-BFGS-B from 40 starts, the lowest of three local minima, at the upper bound of penalty_error.
     optimum: float | None = 0.0559226387888569
     work_unit = "pass over the training data"
+    noisy = False
 
     def __init__(self) -> None:
         ranges = {f"penalty_{g}": (LOWEST, HIGHEST) for g in GROUPS}

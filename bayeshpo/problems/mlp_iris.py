@@ -33,6 +33,7 @@ class MLPIris:
     direction: Direction = "minimize"
     optimum: float | None = None
     work_unit = "epoch"
+    noisy = True
 
     def __init__(self, discrete: bool = False, epochs: int = 50) -> None:
         self.name = "mlp_iris_grid" if discrete else "mlp_iris"

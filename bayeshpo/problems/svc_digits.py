@@ -32,6 +32,7 @@ class SVCDigits:
 
     direction: Direction = "maximize"
     work_unit = "5-fold cross-validation"
+    noisy = False
 
     def __init__(self, discrete: bool = False) -> None:
         self.name = "svc_digits_grid" if discrete else "svc_digits"

