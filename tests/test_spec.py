@@ -311,7 +311,7 @@ def test_wrappers_are_composed_in_their_order(tmp_path: Path) -> None:
         kinds.append(type(problem).__name__)
         problem = problem.problem
     assert kinds == ["Idle", "Noise", "Normalisation"]
-    assert run.space == ("idle01", "idle02", "x1", "x2")
+    assert run.space == ("idle03", "idle04", "x1", "x2")
     assert run.optimum == 0.0
     other = spec.read(write(tmp_path, HEAD + BRANIN + f'wrappers = [{noise}, "normalisation", {idle}]\n' + RANDOM))
     assert other.runs[0].id != run.id

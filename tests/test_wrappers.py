@@ -163,8 +163,10 @@ def test_idle_hyperparameters_do_nothing():
     problem = suite("synthetic")["levy_4_of_25"]
     assert problem.space.dimension == 25
     c = problem.space.decode(problem.space.sample(1, np.random.default_rng(0)))[0]
-    assert problem.true_value(c | {"idle03": 0.123}) == problem.true_value(c)
+    assert problem.true_value(c | {"idle25": 0.123}) == problem.true_value(c)
     assert problem.true_value(c | {"x3": 0.123}) != problem.true_value(c)
+    more = create("wrapper", "idle", {"problem": problem, "dimension": 27})
+    assert {"idle05", "idle25", "idle26", "idle27", "x4"} < set(more.space.names)
 
 
 @pytest.mark.parametrize("base", ["branin", "phoneme"])

@@ -54,7 +54,7 @@ def _members(place: str, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if not isinstance(chosen, list) or not chosen:
         raise SpecificationError(f"{place}.only: expected a list of labels, got {chosen!r}")
     for label in chosen:
-        if label not in suite:
+        if not isinstance(label, str) or label not in suite:
             raise SpecificationError(f"{place}.only: {unknown_name('problem of the suite', str(label), suite)}")
         yield {"label": label, **suite.entries[label]} | {k: entry[k] for k in ("budget",) if k in entry}
 

@@ -149,10 +149,10 @@ class LCBench(TabulatedCurves):
     _work = 51.0
 
     def __init__(self, data: int, data_dir: str | None = None) -> None:
-        if data not in LCBENCH:
+        if str(data) not in map(str, LCBENCH):
             raise SpecificationError(unknown_name("task of LCBench", str(data), map(str, LCBENCH)))
         self.name, self.space = f"lcbench_{data}", _network()
-        super().__init__(_lcbench(_folder(data_dir) / "lcbench_surrogate_table", data))
+        super().__init__(_lcbench(_folder(data_dir) / "lcbench_surrogate_table", int(data)))
 
 
 def _folder(data_dir: str | None) -> Path:

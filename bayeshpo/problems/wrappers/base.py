@@ -83,7 +83,7 @@ def free(space: SearchSpace, kind: str, wrapper: str) -> list[int]:
     Raises
     ------
     SpecificationError
-        If the space has forbidden clauses, or no such column.
+        If the space has forbidden clauses.
     """
     if space.configspace.forbidden_clauses:
         raise SpecificationError(f"{wrapper}: expected a space without forbidden clauses")

@@ -9,7 +9,7 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Problem
 from bayeshpo.problems.wrappers.base import Wrapper
-from bayeshpo.problems.wrappers.direction import Direction
+from bayeshpo.problems.wrappers.ramp import Ramp
 from bayeshpo.space import Configuration
 from bayeshpo.trial import Outcome
 
@@ -42,9 +42,9 @@ class Delay(Wrapper):
                 f"delay: expected positive seconds and a fold of at least 1, got {seconds} and {fold}"
             )
         self.seconds, self.fold = seconds, fold
-        self._direction = Direction(problem.space, seed)
+        self._ramp = Ramp(problem.space, seed)
 
     def outward(self, outcome: Outcome, configuration: Configuration, rng: np.random.Generator) -> Outcome:
         """The outcome with its seconds."""
-        seconds = self.seconds * self.fold ** (self._direction.rank(configuration) - 0.5)
+        seconds = self.seconds * self.fold ** (self._ramp.rank(configuration) - 0.5)
         return replace(outcome, seconds=outcome.seconds + seconds)

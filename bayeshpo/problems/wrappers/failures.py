@@ -7,7 +7,7 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Problem
 from bayeshpo.problems.wrappers.base import Wrapper
-from bayeshpo.problems.wrappers.direction import Direction
+from bayeshpo.problems.wrappers.ramp import Ramp
 from bayeshpo.space import Configuration
 from bayeshpo.trial import Outcome, Status
 
@@ -42,8 +42,8 @@ class Failures(Wrapper):
                 f"failures: expected share and region in [0, 1), not both 0, got share={share} and region={region}"
             )
         self.share = share
-        self._direction = Direction(problem.space, seed)
-        self._limit = np.inf if region == 0.0 else self._direction.quantile(1.0 - region)
+        self._ramp = Ramp(problem.space, seed)
+        self._limit = np.inf if region == 0.0 else self._ramp.quantile(1.0 - region)
         self.optimisers = tuple(c for c in self.optimisers if not self._fails(c))
         if region > 0.0 and not self.optimisers:
             self.optimum = None
@@ -63,4 +63,4 @@ class Failures(Wrapper):
         return None if self._fails(configuration) else value
 
     def _fails(self, configuration: Configuration) -> bool:
-        return bool(self._direction(configuration) > self._limit)
+        return bool(self._ramp(configuration) > self._limit)

@@ -16,7 +16,7 @@ from bayeshpo.trial import Outcome
 
 
 class Idle(Wrapper):
-    """Floats ``idle01``, ``idle02``, ... in [0, 1] that do nothing, beside the problem's own hyperparameters.
+    """Floats in [0, 1] that do nothing, beside the problem's own hyperparameters: ``idle05``, ... beside four of them.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Idle(Wrapper):
         own = problem.space.dimension
         if dimension <= own:
             raise SpecificationError(f"idle: expected a dimension above the problem's own of {own}, got {dimension}")
-        self._idle = tuple(f"idle{j:02d}" for j in range(1, dimension - own + 1))
+        self._idle = tuple(f"idle{j:02d}" for j in range(own + 1, dimension + 1))
         space = deepcopy(problem.space.configspace)
         space.add(*(UniformFloatHyperparameter(name, 0.0, 1.0) for name in self._idle))
         self.space = SearchSpace(space)

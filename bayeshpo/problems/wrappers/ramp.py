@@ -8,7 +8,7 @@ from bayeshpo.problems.wrappers.base import REFERENCE
 from bayeshpo.space import Configuration, SearchSpace
 
 
-class Direction:
+class Ramp:
     """The position along a direction that is uniform over the sphere; inactive hyperparameters count as their middle.
 
     Parameters
