@@ -85,6 +85,8 @@ SUITES = {
     "noisy": Entry("bayeshpo.problems.suites:NOISY", "noise and outliers"),
     "failing": Entry("bayeshpo.problems.suites:FAILING", "trials that fail, by chance or in a region"),
     "conditional": Entry("bayeshpo.problems.suites:CONDITIONAL", "hyperparameters that depend on others"),
+    "multi_objective": Entry("bayeshpo.problems.suites:MULTI_OBJECTIVE", "two and three objectives"),
+    "constrained": Entry("bayeshpo.problems.suites:CONSTRAINED", "metrics that have to keep to limits"),
 }
 
 SEARCHERS = {

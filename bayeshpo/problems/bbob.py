@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayeshpo.aims import Direction
 from bayeshpo.problems.optional import optional
 from bayeshpo.space import Configuration, as_space
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 
 class BBOB:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from ConfigSpace.hyperparameters import UniformFloatHyperparameter, UniformIntegerHyperparameter
 
+from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.space import Configuration, SearchSpace, as_space
-from bayeshpo.trial import Direction, Outcome, Status
+from bayeshpo.trial import Outcome, Status
 
 VARIABLE = "BAYESHPO_DATA"
 # Each fiftieth of a training.

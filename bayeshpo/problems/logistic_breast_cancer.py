@@ -22,8 +22,9 @@ from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from scipy.linalg import solve
 from scipy.special import expit
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, as_space
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 # The order of the columns in the data: ten means, ten standard errors, ten worst values.
 GROUPS = ("mean", "error", "worst")

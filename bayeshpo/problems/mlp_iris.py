@@ -7,8 +7,9 @@ from functools import cache
 
 import numpy as np
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, SearchSpace, as_space
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 LEARNING_RATES = [0.001, 0.01, 0.1, 0.2, 0.3]
 BATCH_SIZES = [10, 20, 40, 60, 80, 100]

@@ -117,6 +117,15 @@ FAILING = Suite(
     }
 )
 
+MULTI_OBJECTIVE = Suite({name: {"name": name} for name in ("branin_currin", "dtlz2", "forest_digits")})
+
+CONSTRAINED = Suite(
+    {
+        "gramacy": {"name": "gramacy"},
+        "gramacy_noise": _wrapped("gramacy", {"name": "noise", "scale": 0.05}),
+    }
+)
+
 CONDITIONAL = Suite(
     {
         "tree": {"name": "tree"},

@@ -9,8 +9,9 @@ from ConfigSpace import ConfigurationSpace
 from ConfigSpace.conditions import EqualsCondition
 from ConfigSpace.hyperparameters import CategoricalHyperparameter, OrdinalHyperparameter, UniformFloatHyperparameter
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 KERNELS = ("linear", "rbf")
 LOWEST, HIGHEST, GRID_SIZE = 1e-4, 1e4, 20

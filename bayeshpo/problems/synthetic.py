@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, as_space
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 
 class SyntheticFunction(ABC):

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from ConfigSpace import CategoricalHyperparameter, ConfigurationSpace, OrdinalHyperparameter
 
+from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.problems.optional import optional
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 # Class in the package by table.
 TABLES = {

@@ -7,8 +7,9 @@ from ConfigSpace import ConfigurationSpace
 from ConfigSpace.conditions import EqualsCondition
 from ConfigSpace.hyperparameters import CategoricalHyperparameter, UniformFloatHyperparameter
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 # Choices on the way to a leaf, the leaf's own number, the number that it shares with its sibling, and its level.
 _LEAVES = (

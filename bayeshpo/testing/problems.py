@@ -14,7 +14,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from bayeshpo.problem import Differentiable, Problem, TrueValue, evaluate, is_noisy, optimisers
+from bayeshpo.problem import Differentiable, Problem, TrueValue, aims, evaluate, is_noisy, optimisers
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.testing.differences import central_differences
 from bayeshpo.trial import Outcome
@@ -65,7 +65,10 @@ def configurations_come_back(problem: Problem) -> None:
 
 
 def outcomes_are_sound(problem: Problem) -> None:
-    """An evaluation finishes with a finite value or fails with a reason; its work is positive and its info is JSON."""
+    """An evaluation finishes with a finite value or fails with a reason; its work is positive and its info is JSON.
+
+    A finished one has the metrics that the problem aims at.
+    """
     for configuration in _configurations(problem):
         outcome = _outcome(problem, configuration)
         failed = outcome.value is None and outcome.status.failed and outcome.reason
@@ -73,6 +76,8 @@ def outcomes_are_sound(problem: Problem) -> None:
             raise _error(problem, "outcome", "a finite value, or a failure with a reason", outcome)
         if not (outcome.work > 0.0 and outcome.seconds >= 0.0):
             raise _error(problem, "cost", "positive work, and seconds", f"{outcome.work} and {outcome.seconds}")
+        if outcome.value is not None and (missing := aims(problem).missing(outcome.metrics)):
+            raise _error(problem, "metrics", f"finite numbers for {missing}", dict(outcome.metrics))
         json.dumps(outcome.info)
         if outcome.value is not None and outcome.curve and outcome.curve[-1] != (1.0, outcome.value):
             raise _error(problem, "curve", f"an end at (1, {outcome.value})", outcome.curve[-1])
@@ -107,11 +112,11 @@ def true_values_are_the_values_without_noise(problem: Problem) -> None:
 
 
 def optimum_is_never_beaten(problem: Problem) -> None:
-    """No true value is better than the optimum."""
+    """No true value is better than the optimum, but those of configurations that do not keep to the limits."""
     if problem.optimum is None or not (isinstance(problem, TrueValue) or not is_noisy(problem)):
         return
     for configuration in _configurations(problem):
-        true = _true(problem, configuration)
+        true = _true(problem, configuration) if _keeps_to_limits(problem, configuration) else None
         sign = 1.0 if problem.direction == "minimize" else -1.0
         if true is not None and sign * (problem.optimum - true) > _ROUNDING * (1.0 + abs(true)):
             raise _error(problem, "optimum", f"nothing better than {problem.optimum}", f"{true} at {configuration}")
@@ -169,6 +174,14 @@ def _true(problem: Problem, configuration: Configuration) -> float | None:
     if isinstance(problem, TrueValue):
         return problem.true_value(configuration)
     return _outcome(problem, configuration).value
+
+
+def _keeps_to_limits(problem: Problem, configuration: Configuration) -> bool:
+    limits = aims(problem).constraints
+    if not limits:
+        return True
+    metrics = _outcome(problem, configuration).metrics
+    return all(limit.allow(np.array(metrics[metric])) for metric, limit in limits.items())
 
 
 def _at(problem: Problem, x: np.ndarray) -> float:

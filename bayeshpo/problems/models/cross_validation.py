@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import Direction, Outcome
+from bayeshpo.trial import Outcome
 
 CLASSIFICATION = ("breast_cancer", "iris", "wine")
 REGRESSION = ("diabetes",)

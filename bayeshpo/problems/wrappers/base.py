@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.problem import Differentiable, Problem, TrueValue, is_noisy, optimisers
+from bayeshpo.problem import Constrained, Differentiable, MultiObjective, Problem, TrueValue, is_noisy, optimisers
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.trial import Outcome
 
@@ -20,8 +20,9 @@ REFERENCE = 10_000
 class Wrapper:
     """A problem around another one, here without any effect; each kind changes some of the three methods.
 
-    A wrapper has its problem's capabilities: `evaluate_with_gradient` and `true_value` are there if the problem has
-    them. Its optimum and optimisers are those of its own true values, or None where they are no longer known.
+    A wrapper has its problem's capabilities: `evaluate_with_gradient`, `true_value`, `objectives` and `constraints` are
+    there if the problem has them, and metrics stay what they are. Its optimum and optimisers are those of its own true
+    values, or None where they are no longer known.
 
     Parameters
     ----------
@@ -39,6 +40,10 @@ class Wrapper:
             self.true_value = self._true_value
         if isinstance(problem, Differentiable):
             self.evaluate_with_gradient = self._evaluate_with_gradient
+        if isinstance(problem, MultiObjective):
+            self.objectives = problem.objectives
+        if isinstance(problem, Constrained):
+            self.constraints = problem.constraints
 
     def inward(self, configuration: Configuration) -> Configuration:
         """The problem's own configuration that one of the wrapper's stands for."""
