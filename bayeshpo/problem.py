@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from bayeshpo.aims import Aims, Direction
 from bayeshpo.space import Configuration, SearchSpace, as_space
-from bayeshpo.trial import Direction, Outcome, Trial
+from bayeshpo.trial import Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Capabilities:
     """What a problem can give beyond a value; searchers see this and the space, never the problem."""
 
     gradient: bool = False
+    aims: Aims = field(default_factory=Aims)
 
 
 @runtime_checkable
@@ -62,6 +64,32 @@ class Differentiable(Problem, Protocol):
 
 
 @runtime_checkable
+class MultiObjective(Problem, Protocol):
+    """A problem of which outcomes have metrics that are objectives too.
+
+    Attributes
+    ----------
+    objectives
+        Directions of these metrics, by name.
+    """
+
+    objectives: Mapping[str, Direction]
+
+
+@runtime_checkable
+class Constrained(Problem, Protocol):
+    """A problem of which outcomes have metrics that must keep to limits.
+
+    Attributes
+    ----------
+    constraints
+        What each of these metrics must be at least and at most, by name; None where there is no limit.
+    """
+
+    constraints: Mapping[str, tuple[float | None, float | None]]
+
+
+@runtime_checkable
 class TrueValue(Problem, Protocol):
     """A problem that knows its values without noise, at the price of a look-up: no training is done for them.
 
@@ -92,9 +120,17 @@ def true_value(problem: Problem, trial: Trial) -> float | None:
     return problem.true_value(trial.configuration) if isinstance(problem, TrueValue) else None
 
 
+def aims(problem: Problem) -> Aims:
+    """What a problem asks for beside its value."""
+    return Aims.of(
+        problem.objectives if isinstance(problem, MultiObjective) else None,
+        problem.constraints if isinstance(problem, Constrained) else None,
+    )
+
+
 def capabilities(problem: Problem) -> Capabilities:
     """What a problem is able to give."""
-    return Capabilities(gradient=isinstance(problem, Differentiable))
+    return Capabilities(gradient=isinstance(problem, Differentiable), aims=aims(problem))
 
 
 class FunctionProblem:

@@ -36,6 +36,12 @@ PROBLEMS = {
     "rosenbrock": Entry("bayeshpo.problems.synthetic:Rosenbrock", "curved valley, d = 3 or another dimension"),
     "bbob": Entry("bayeshpo.problems.bbob:BBOB", "one of the 24 BBOB functions, with instances (extra: bbob)"),
     "tree": Entry("bayeshpo.problems.tree:Tree", "parabolas on a tree of conditions, known optimum"),
+    "gramacy": Entry("bayeshpo.problems.several:Gramacy", "plane above two limits, d = 2, known optimum"),
+    "branin_currin": Entry("bayeshpo.problems.several:BraninCurrin", "two objectives, d = 2"),
+    "dtlz2": Entry("bayeshpo.problems.several:DTLZ2", "three objectives, d = 4, known front"),
+    "forest_digits": Entry(
+        "bayeshpo.problems.forest_digits:ForestDigits", "error and size of a random forest on digits, two objectives"
+    ),
     "svc_digits": Entry("bayeshpo.problems.svc_digits:SVCDigits", "5-fold accuracy of an SVC on digits"),
     "mlp_iris": Entry("bayeshpo.problems.mlp_iris:MLPIris", "5-fold cross-entropy of a small network on iris"),
     "logistic_breast_cancer": Entry(
@@ -184,6 +190,20 @@ ACQUISITIONS = {
         "bayeshpo.acquisitions.scorebo:SelfCorrecting", "where draws disagree, as far as the minimum is concerned"
     ),
     "bald": Entry("bayeshpo.acquisitions.bald:Disagreement", "information about the hyperparameters"),
+    "constrained_ei": Entry(
+        "bayeshpo.acquisitions.constrained_ei:ConstrainedExpectedImprovement",
+        "log expected improvement within limits (default with constraints)",
+    ),
+    "hypervolume": Entry(
+        "bayeshpo.acquisitions.hypervolume:ExpectedHypervolumeImprovement",
+        "hypervolume gained, of several objectives (their default)",
+        restricted=True,
+    ),
+    "parego": Entry(
+        "bayeshpo.acquisitions.parego:ChebyshevImprovement",
+        "improvement of several objectives, weighed at random",
+        restricted=True,
+    ),
     "variance": Entry("bayeshpo.acquisitions.variance:PredictiveVariance", "where least is known of the surface"),
 }
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from bayeshpo.aims import Aims, Direction
 from bayeshpo.errors import SpaceExhausted, SpecificationError
-from bayeshpo.problem import Capabilities, FunctionProblem, Problem, capabilities, evaluate
+from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, evaluate
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
 from bayeshpo.stopping import Budget, StoppingRule
-from bayeshpo.trial import Direction, History, Outcome, Suggestion, Trial
+from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,10 @@ class Study:
         Name of the problem; part of the key of all random streams.
     trials
         Trials to begin with, as from the records of an earlier run.
+    objectives
+        Further objectives: directions of metrics, by name, as ``{"size": "minimize"}``; see `Outcome.metrics`.
+    constraints
+        What metrics have to be at least and at most, as ``{"memory": (None, 8.0)}``.
 
     Examples
     --------
@@ -73,6 +78,8 @@ class Study:
         *,
         name: str = "",
         trials: Iterable[Trial] = (),
+        objectives: Mapping[str, Direction] | None = None,
+        constraints: Mapping[str, Any] | None = None,
     ) -> None:
         if direction not in ("minimize", "maximize"):
             raise SpecificationError(f"expected direction 'minimize' or 'maximize', got {direction!r}")
@@ -83,7 +90,8 @@ class Study:
 
             searcher = BayesianSearcher()
         self.searcher = searcher
-        self.history = History(as_space(space), direction, tuple(trials))
+        aims = Aims.of(objectives, constraints)
+        self.history = History(as_space(space), direction, tuple(trials), aims=aims)
         self.streams = Streams(name, seed)
         self.reports: list[dict[str, Any]] = []
         self.ending: Ending | None = None
@@ -113,7 +121,7 @@ class Study:
         if all(s.index != suggestion.index for s in self.history.pending):
             waiting = [s.index for s in self.history.pending]
             raise ValueError(f"expected a pending suggestion {waiting}, got trial {suggestion.index}")
-        trial = Trial(suggestion, Outcome.of(value))
+        trial = Trial(suggestion, Outcome.of(value).with_aims(self.history.aims))
         self.history = self.history.add(trial)
         return trial
 
@@ -149,6 +157,8 @@ class Study:
     ) -> Trial:
         """Spend a budget on a function of a dict, or on a `Problem`, and return the best trial.
 
+        With several objectives that is the one of best value; `pareto_set` has all of them.
+
         A call that raises, or returns no finite number, is a failed trial with its reason; the study goes on. Called
         again with a larger budget, it goes on from where it was.
 
@@ -167,7 +177,8 @@ class Study:
         Raises
         ------
         SpecificationError
-            If the budget is below 1, the searcher cannot work on this space or with this rule, or no trial finished.
+            If the budget is below 1, the searcher cannot work on this space or with this rule, or no trial finished
+            within all limits.
         """
         if budget < 1:
             raise SpecificationError(f"expected a budget of at least 1 trial, got {budget}")
@@ -175,14 +186,18 @@ class Study:
             _check_rule(stop, self.searcher)
         if isinstance(objective, Problem):
             problem: Problem = objective
+            self._check_aims(problem)
         else:
             problem = FunctionProblem(objective, self.history.space, self.history.direction)
-        self.searcher.check(self.history.space, capabilities(problem))
+        self.check(capabilities(problem))
         trials = self.run(problem, budget, stop)
         for _ in _with_progress(trials, self, budget) if progress else trials:
             pass
         best = self.best
         if best is None:
+            if self.history.finished.any():
+                limits = self.history.aims.to_record()["constraints"]
+                raise SpecificationError(f"no trial kept to the limits {limits}; see study.trials")
             reason = self.history.trials[-1].outcome.reason if self.history.trials else "no trial"
             raise SpecificationError(f"no trial finished; the last one: {reason}")
         return best
@@ -198,17 +213,32 @@ class Study:
 
     def check(self, offered: Capabilities | None = None) -> None:
         """Refuse a space that the searcher cannot work on; see `Searcher.check`."""
-        self.searcher.check(self.history.space, offered or Capabilities())
+        self.searcher.check(self.history.space, replace(offered or Capabilities(), aims=self.history.aims))
+
+    def _check_aims(self, problem: Problem) -> None:
+        if aims(problem) != self.history.aims:
+            raise SpecificationError(
+                f"problem '{problem.name}': expected a study with its objectives and constraints, "
+                f"{aims(problem).to_record()}, got {self.history.aims.to_record()}; give them to Study"
+            )
 
     @property
     def best(self) -> Trial | None:
-        """The incumbent: the best observed trial."""
+        """The incumbent: the best observed trial within all limits."""
         return self.history.incumbent
 
     @property
     def recommendation(self) -> Trial | None:
         """The trial to use in earnest: with a surrogate, the tried configuration of best posterior mean."""
         return self.searcher.recommend(self.history, self.streams)
+
+    @property
+    def pareto_set(self) -> list[Trial]:
+        """The trials within all limits than which none is better in all objectives, in order of their value.
+
+        With a surrogate, those of which its posterior means say so.
+        """
+        return self.searcher.pareto_set(self.history, self.streams)
 
     @property
     def optimum(self) -> Optimum:
@@ -228,12 +258,13 @@ class Study:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row a trial: index, hyperparameters, value, status, reason, origin, seconds and work."""
+        """A row a trial: index, hyperparameters, value, metrics, status, reason, origin, seconds and work."""
         import pandas as pd
 
         rows = []
         for record in (trial.to_record() for trial in self.history.trials):
             row = {k: record[k] for k in ("index", "value", "status", "reason", "origin")}
+            row |= record["metrics"]
             row |= {name: record["configuration"].get(name) for name in self.history.space.configspace}
             rows.append(row | {k: record[k] for k in ("seconds_ask", "seconds_evaluate", "work")})
         return pd.DataFrame(rows)

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from bayeshpo.aims import Aims, Direction
+from bayeshpo.pareto import non_dominated
 from bayeshpo.space import Configuration, SearchSpace
-
-Direction = Literal["minimize", "maximize"]
 
 
 class Status(StrEnum):
@@ -88,6 +88,8 @@ class Outcome:
     bound
         What the value of a censored trial is no better than: at least that where the direction is to minimise, at most
         where it is to maximise.
+    metrics
+        Numbers beside the value, by name: those that a study has as further objectives or sets limits to, and others.
 
     Raises
     ------
@@ -107,6 +109,7 @@ class Outcome:
     info: Mapping[str, Any] = field(default_factory=dict)
     curve: tuple[tuple[float, float], ...] = ()
     bound: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.standard_error is not None and not 0.0 <= self.standard_error < math.inf:
@@ -144,6 +147,21 @@ class Outcome:
         if not math.isfinite(number):
             return cls(None, Status.INVALID, invalid, seconds, work)
         return cls(number, seconds=seconds, work=work)
+
+    def with_aims(self, aims: Aims) -> Outcome:
+        """Itself; or a failed one, if it is finished and a metric is missing that a study asks for."""
+        missing = aims.missing(self.metrics) if self.status is Status.FINISHED else []
+        if not missing:
+            return self
+        reason = f"expected finite numbers for the metrics {missing}, got {dict(self.metrics)}"[:500]
+        return Outcome(None, Status.INVALID, reason, self.seconds, self.work, info=self.info)
+
+    def of_metric(self, metric: str) -> Outcome:
+        """With a metric in place of the value; of one that has no value nothing is known."""
+        if self.status is Status.FINISHED:
+            return Outcome(self.metrics[metric], seconds=self.seconds, work=self.work)
+        status = self.status if self.status.failed else Status.INVALID
+        return Outcome(None, status, self.reason, self.seconds, self.work)
 
     @classmethod
     def raised(cls, error: BaseException, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
@@ -222,6 +240,7 @@ class Trial:
             "outcome_info": outcome["info"],
             "curve": [list(point) for point in self.outcome.curve],
             "bound": outcome["bound"],
+            "metrics": dict(self.outcome.metrics),
         }
 
     @classmethod
@@ -233,9 +252,10 @@ class Trial:
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
-            # Older records have neither standard errors, curves nor bounds.
+            # Older records have neither standard errors, curves, bounds nor metrics.
             record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
             tuple((t, v) for t, v in record.get("curve", ())), record.get("bound"),
+            record.get("metrics", {}),
         )  # fmt: skip
         return cls(suggestion, outcome)
 
@@ -252,12 +272,15 @@ class History:
         Finished, stopped, censored and failed trials.
     pending
         Suggestions that were asked for and not yet told.
+    aims
+        What the study aims at beside the value.
     """
 
     space: SearchSpace
     direction: Direction = "minimize"
     trials: tuple[Trial, ...] = ()
     pending: tuple[Suggestion, ...] = ()
+    aims: Aims = field(default_factory=Aims)
 
     def __len__(self) -> int:
         return len(self.trials)
@@ -325,9 +348,33 @@ class History:
         """What all trials took: proposing and evaluating them."""
         return sum(t.suggestion.seconds + t.outcome.seconds for t in self.trials)
 
+    def of(self, metric: str) -> History:
+        """The history that a study of a metric alone would have, in the metric's own direction."""
+        trials = tuple(Trial(t.suggestion, t.outcome.of_metric(metric)) for t in self.trials)
+        return replace(self, direction=self.aims.objectives.get(metric, "minimize"), trials=trials, aims=Aims())
+
+    @cached_property
+    def within(self) -> np.ndarray:
+        """Which trials have a value, and metrics within all limits (n,)."""
+        within = self.finished.copy()
+        for metric, limits in self.aims.constraints.items():
+            within &= limits.allow(np.array([t.outcome.metrics.get(metric, np.nan) for t in self.trials]))
+        return within
+
+    @cached_property
+    def objectives(self) -> np.ndarray:
+        """Losses of all objectives (n, K), the value's first; NaN where a trial has none."""
+        return np.column_stack([self.losses, *(self.of(metric).losses for metric in self.aims.objectives)])
+
     @property
     def incumbent(self) -> Trial | None:
-        """The best observed trial; the first of equals."""
-        if not self.finished.any():
+        """The best observed trial within all limits; the first of equals."""
+        if not self.within.any():
             return None
-        return self.trials[int(np.nanargmin(self.losses))]
+        return self.trials[int(np.nanargmin(np.where(self.within, self.losses, np.nan)))]
+
+    @property
+    def pareto_set(self) -> tuple[Trial, ...]:
+        """The observed trials within all limits that none of these is better than in all objectives."""
+        within = np.flatnonzero(self.within)
+        return tuple(self.trials[i] for i in within[non_dominated(self.objectives[within])])

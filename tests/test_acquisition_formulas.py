@@ -12,12 +12,15 @@ from scipy.optimize import brentq
 
 from bayeshpo.acquisitions.base import Candidates
 from bayeshpo.acquisitions.ei import ExpectedImprovement
+from bayeshpo.acquisitions.hypervolume import ExpectedHypervolumeImprovement
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.normal import log_cdf, log_h
+from bayeshpo.acquisitions.parego import ChebyshevImprovement
 from bayeshpo.acquisitions.pi import ProbabilityOfImprovement
 from bayeshpo.acquisitions.ucb import UpperConfidenceBound
 from bayeshpo.acquisitions.variance import PredictiveVariance
 from bayeshpo.errors import SpecificationError
+from bayeshpo.pareto import boxes, hypervolume
 from bayeshpo.registry import ACQUISITIONS, create
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
@@ -98,7 +101,8 @@ def test_log_cdf_and_its_derivative():
 @cache
 def formula(acquisition):
     """Value (m,) and derivatives by what draws say, from that, what is known (S, ...) and weight (S, m)."""
-    at = [pt.dmatrix("mean"), pt.dmatrix("variance")]
+    moments = pt.dtensor3 if acquisition.objectives else pt.dmatrix
+    at = [moments("mean"), moments("variance")]
     if acquisition.joint:
         at.append(pt.dtensor3("covariance"))
     if acquisition.noisy:
@@ -120,6 +124,15 @@ def moments(seed, scale=1.0, S=5, m=4):
     weight = np.tile(rng.dirichlet(np.ones(S))[:, None], (1, m))
     mean, variance = scale * rng.standard_normal((S, m)), (scale * rng.uniform(0.2, 2.0, (S, m))) ** 2
     return mean, variance, scale * (rng.standard_normal(S) - 1.0), weight
+
+
+def staircases(fronts, reference):
+    """Corners (S, J, K) of the boxes that each of some fronts (S, n, K) leaves, of no width where it has fewer."""
+    found = [boxes(front, reference) for front in fronts]
+    lower, upper = (np.full((len(found), max(len(b[0]) for b in found), len(reference)), -1e6) for _ in range(2))
+    for s, (low, high) in enumerate(found):
+        lower[s, : len(low)], upper[s, : len(high)] = np.maximum(low, -1e6), high
+    return lower, upper
 
 
 def simulated(utility, mean, variance, incumbent, weight, n=200_000):
@@ -197,7 +210,13 @@ def told(acquisition, seed, S=5, m=4, R=3):
         "pull": rng.standard_normal((S, R, R) if acquisition.known.get("pull") == 3 else (S, R)),
         "whitening": np.linalg.inv(np.linalg.cholesky(np.eye(R) * 4.0 + rng.uniform(-1.0, 1.0))).T * np.ones((S, 1, 1)),
         "cell": np.eye(2)[rng.integers(2, size=(S, R))],
+        "slope": rng.uniform(0.2, 1.0, (S, 2)),
+        "offset": rng.standard_normal((S, 2)),
     }
+    if acquisition.objectives:
+        mean, variance = rng.standard_normal((S, m, 2)), rng.uniform(0.2, 2.0, (S, m, 2))
+    if acquisition.name == "hypervolume":
+        known["lower"], known["upper"] = staircases(rng.standard_normal((S, R, 2)), np.full(2, 1.5))
     at = [mean, variance]
     if acquisition.joint:
         at.append(correlation * np.sqrt(variance[:, :, None] * there[:, None, :]))
@@ -240,6 +259,59 @@ def test_order_of_draws_does_not_matter(acquisition):
     (at, known, weight), order = told(acquisition, 6), [3, 0, 4, 2, 1]
     shuffled = of(acquisition, *(x[order] for x in (*at, *known)), weight[order])[0]
     np.testing.assert_allclose(of(acquisition, *at, *known, weight)[0], shuffled, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 30.0])
+@pytest.mark.parametrize("K", [2, 3])
+def test_hypervolume_by_monte_carlo(K, scale):
+    rng, S, m, n = np.random.default_rng(K), 3, 2, 20_000
+    fronts, reference = scale * rng.standard_normal((S, 4, K)), scale * np.full(K, 1.5)
+    mean, variance = scale * rng.standard_normal((S, m, K)), (scale * rng.uniform(0.3, 1.5, (S, m, K))) ** 2
+    weight = np.tile(rng.dirichlet(np.ones(S))[:, None], (1, m))
+    lower, upper = staircases(fronts, reference)
+    found = np.exp(of(ExpectedHypervolumeImprovement(), mean, variance, lower, upper, weight)[0])
+    f = (mean + np.sqrt(variance) * rng.standard_normal((n, S, m, K)))[:, :, :, None]
+    inside = np.prod(np.maximum(upper[:, None] - np.maximum(lower[:, None], f), 0.0), axis=4)
+    gains = (weight * inside.sum(axis=3)).sum(axis=1)
+    assert (np.abs(found - gains.mean(axis=0)) < 4.5 * gains.std(axis=0) / np.sqrt(n)).all()
+    # The boxes' volume is what a point adds.
+    y = mean[0, 0] - scale
+    added = hypervolume(np.vstack([fronts[0], y]), reference) - hypervolume(fronts[0], reference)
+    assert np.prod(np.maximum(upper[0] - np.maximum(lower[0], y), 0.0), axis=1).sum() == pytest.approx(added)
+
+
+def test_hypervolume_is_finite_far_from_anything_that_could_be_gained():
+    lower, upper = staircases(np.array([[[0.0, 1.0], [1.0, 0.0]]]), np.full(2, 2.0))
+    mean = np.full((1, 3, 2), np.array([10.0, 1e3, 1e5])[:, None])
+    for values in of(ExpectedHypervolumeImprovement(), mean, np.ones_like(mean), lower, upper, np.ones((1, 3))):
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("shift", [-30.0, -3.0, 0.0, 2.0, 50.0])
+def test_weighed_objectives_by_quadrature(shift):
+    rng, S, m, K = np.random.default_rng(1), 3, 2, 3
+    mean, variance = rng.standard_normal((S, m, K)) - shift, rng.uniform(0.2, 2.0, (S, m, K))
+    slope, offset, incumbent = rng.uniform(0.2, 1.0, (S, K)), rng.standard_normal((S, K)), rng.standard_normal(S)
+    weight = np.tile(rng.dirichlet(np.ones(S))[:, None], (1, m))
+    m_, s_ = slope[:, None] * mean - offset[:, None], slope[:, None] * np.sqrt(variance)
+
+    def improvement(s, j):
+        """In units of the integrand at 0, which may be tiny."""
+
+        def log_integrand(u):
+            return special.log_ndtr((incumbent[s] - u - m_[s, j]) / s_[s, j]).sum()
+
+        kinks = np.clip(incumbent[s] - m_[s, j], 0.0, None)
+        end = max(kinks.max() + 12.0 * s_.max(), 1.0)
+        points = np.unique(np.concatenate([kinks[kinks > 0.0], np.geomspace(1e-3, end / 2.0, 20)]))
+        value = integrate.quad(
+            lambda u: np.exp(log_integrand(u) - log_integrand(0.0)), 0.0, end, points=points, limit=400, epsrel=1e-10
+        )[0]
+        return np.log(value) + log_integrand(0.0)
+
+    exact = [special.logsumexp([improvement(s, j) + np.log(weight[s, j]) for s in range(S)]) for j in range(m)]
+    found = of(ChebyshevImprovement(), mean, variance, slope, offset, incumbent, weight)[0]
+    np.testing.assert_allclose(found, exact, atol=2e-4)
 
 
 def test_expected_improvement_underflows_and_says_so_by_a_flat_zero():

@@ -14,8 +14,10 @@ from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.acquisitions.ucb import UpperConfidenceBound
+from bayeshpo.inference.objectives import ObjectivesDensity, ObjectivesPosterior
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.inference.stacked_predictive import StackedData
 from bayeshpo.registry import ACQUISITIONS, create
 
 NONE_FAILED = np.empty((0, 2))
@@ -30,7 +32,9 @@ def compiled(request):
     """Every registered acquisition."""
     acquisition = KINDS[request.param]
     acquisition = create("acquisition", acquisition, {}) if isinstance(acquisition, str) else acquisition
-    return compiled_acquisition(acquisition, predictive(density_on(PLANE)))
+    density = density_on(PLANE)
+    density = ObjectivesDensity((density, density)) if acquisition.objectives else density
+    return compiled_acquisition(acquisition, predictive(density))
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,23 @@ def log_ei():
 
 
 @pytest.fixture(scope="module")
-def posterior():
+def alone():
+    """Of one objective."""
     return Sequential().fit(density_on(PLANE), wavy(12), rng=np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def two(alone):
+    """Of two that go against each other in some places."""
+    data = wavy(12)
+    other = replace(data, y=np.roll(data.y, 1) - data.y)
+    return ObjectivesPosterior((alone, Sequential().fit(density_on(PLANE), other, rng=np.random.default_rng(1))))
+
+
+@pytest.fixture
+def posterior(compiled, alone, two):
+    """Of what the acquisition is about."""
+    return two if compiled.acquisition.objectives else alone
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +73,26 @@ def Z():
 
 def evidence(posterior, failed=NONE_FAILED):
     """The trials of a posterior and failed ones, which are believed to be as low as nothing else."""
-    data = replace(posterior.data, failed=failed)
+    data = changed(posterior.data, failed=failed)
     feasibility = Feasibility.of(data, posterior.density.columns, np.random.default_rng(0))
-    return Evidence(data, failed, np.full(len(failed), -3.0), feasibility, pool=POOL, seed=7)
+    believed = np.full((len(failed), *predictive(posterior.density).objectives), -3.0)
+    return Evidence(data, failed, believed, feasibility, pool=POOL, seed=7)
+
+
+def changed(data, order=None, **changes):
+    """Of each objective, in another order."""
+    if isinstance(data, StackedData):
+        return StackedData.joined([changed(member, order, **changes) for member in data.members])
+    return replace(data, **changes) if order is None else replace(data, X=data.X[order], y=data.y[order], **changes)
 
 
 def states(compiled, posterior, failed=NONE_FAILED, n=64):
     return compiled.state(posterior.thinned(n), evidence(posterior, failed))
 
 
-def test_log_ei_is_the_log_of_expected_improvements_of_the_predictive(log_ei, posterior, Z):
-    data, p = posterior.data, predictive(density_on(PLANE))
-    conditioned = p.condition(posterior.thinned(64), data)
+def test_log_ei_is_the_log_of_expected_improvements_of_the_predictive(log_ei, alone, Z):
+    data, p = alone.data, predictive(density_on(PLANE))
+    conditioned = p.condition(alone.thinned(64), data)
     (mean, variance), incumbent = p(conditioned, Z), p(conditioned, data.X)[0].min(axis=1)
     s = np.sqrt(variance)
     z = (incumbent[:, None] - mean) / s
@@ -73,13 +100,13 @@ def test_log_ei_is_the_log_of_expected_improvements_of_the_predictive(log_ei, po
     near = (z > -4.0).any(axis=0)
     assert near.sum() >= 3
     exact = np.log((s * np.maximum(stats.norm.pdf(z) + z * stats.norm.cdf(z), 0.0)).mean(axis=0))
-    np.testing.assert_allclose(log_ei.value(states(log_ei, posterior), Z)[near], exact[near], atol=1e-6)
+    np.testing.assert_allclose(log_ei.value(states(log_ei, alone), Z)[near], exact[near], atol=1e-6)
 
 
-def test_fitted_values_are_the_predictive_at_the_training_points(posterior):
+def test_fitted_values_are_the_predictive_at_the_training_points(alone):
     p = predictive(density_on(PLANE))
-    conditioned = p.condition(posterior.thinned(64), posterior.data)
-    np.testing.assert_allclose(conditioned.fitted, p(conditioned, posterior.data.X)[0], rtol=1e-7, atol=1e-9)
+    conditioned = p.condition(alone.thinned(64), alone.data)
+    np.testing.assert_allclose(conditioned.fitted, p(conditioned, alone.data.X)[0], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("failed", [NONE_FAILED, FAILED], ids=["none failed", "some failed"])
@@ -104,7 +131,7 @@ def test_gradient_at_candidates(failed, compiled, posterior, Z):
 def test_order_of_trials_and_of_candidates_does_not_matter(compiled, posterior, Z):
     data, order = posterior.data, np.random.default_rng(0).permutation(12)
     first = states(compiled, posterior, FAILED)
-    data = replace(data, X=data.X[order], y=data.y[order], failed=FAILED[::-1])
+    data = changed(data, order, failed=FAILED[::-1])
     told = evidence(posterior, FAILED)
     known = replace(told, data=data, believed_X=FAILED[::-1])
     second = compiled.state(posterior.thinned(64), known)
@@ -119,19 +146,19 @@ def test_a_trial_again_is_worth_less_than_a_new_place(compiled, posterior):
     assert compiled.value(state, grid).max() > compiled.value(state, data.X).max()
 
 
-def test_what_is_believed_is_known_but_no_incumbent(log_ei, posterior):
+def test_what_is_believed_is_known_but_no_incumbent(log_ei, alone):
     # Beside a failed or pending point little can be learnt; what it was believed to be is nothing to beat.
-    Q = posterior.thinned(64)
+    Q = alone.thinned(64)
     p = log_ei.predictive
-    plain = log_ei.state(Q, evidence(posterior))
+    plain = log_ei.state(Q, evidence(alone))
     pending = np.array([[0.21, 0.79], [0.6, 0.9]])
-    known = Evidence.of(p, posterior, pending, 256, Feasibility())
+    known = Evidence.of(p, alone, pending, 256, Feasibility())
     np.testing.assert_array_equal(known.believed_X, pending)
-    np.testing.assert_allclose(known.believed_y, p.at(posterior, pending, 256)[0].mean(axis=0))
+    np.testing.assert_allclose(known.believed_y, p.at(alone, pending, 256)[0].mean(axis=0))
     state = log_ei.state(Q, known)
     assert (p(state.draws, pending)[1] < p(plain.draws, pending)[1]).all()
     assert (log_ei.value(state, pending) < log_ei.value(plain, pending) - 1.0).all()
-    low = Evidence(posterior.data, pending, np.full(2, -50.0))
+    low = Evidence(alone.data, pending, np.full(2, -50.0))
     state = log_ei.state(Q, low)
     assert (p(state.draws, pending)[0].min(axis=1) < state.known.arrays["incumbent"]).all()
 
@@ -141,7 +168,7 @@ def test_all_draws_in_parts_are_all_draws_at_once(compiled, posterior, Z):
     value, error, fitted = compiled.over_all_draws(Q, known, Z)
     state = compiled.state(Q, known)
     at_once = compiled.value(state, Z)
-    np.testing.assert_allclose(fitted, state.draws.fitted.mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(fitted, state.draws.fitted.mean(axis=0), rtol=1e-10, atol=1e-12)
     # What is drawn of functions is drawn anew for each part, so that both sides have an error; where it is large, few
     # draws have all of the value, and it is not known either.
     draws_functions = not set(compiled.acquisition.known) <= {"incumbent"}

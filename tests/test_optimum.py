@@ -7,6 +7,7 @@ import pytest
 
 import bayeshpo
 from bayeshpo.errors import SpecificationError
+from bayeshpo.searchers.beliefs import predictive_under
 from bayeshpo.searchers.objectives import CHOICE_DRAWS
 
 # What the tests of the searcher compile serves here too.
@@ -20,8 +21,8 @@ def bowl(c):
 
 def means(s, Z):
     """Posterior mean and standard deviation (m,) at points (m, D), in the objective's units."""
-    posterior = s.searcher._fit(s.history, s.streams)
-    mean, variance = s.searcher._predictive(posterior).at(posterior, Z, CHOICE_DRAWS)
+    posterior = s.searcher._beliefs.posterior(s.history, s.streams)
+    mean, variance = predictive_under(posterior).at(posterior, Z, CHOICE_DRAWS)
     data, total = posterior.data, variance.mean(axis=0) + mean.var(axis=0)
     return s.history.sign * (data.location + data.scale * mean.mean(axis=0)), data.scale * np.sqrt(total)
 

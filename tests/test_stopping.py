@@ -13,6 +13,7 @@ from bayeshpo.experiment.rules import parse
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.problem import FunctionProblem
 from bayeshpo.registry import RULES
+from bayeshpo.searchers.fits import Fits
 from bayeshpo.searchers.random import RandomSearcher
 from bayeshpo.stopping import Budget, Seconds, StoppingRule, Unchanged
 from bayeshpo.trial import Outcome
@@ -259,19 +260,20 @@ def with_surrogate(trials=()):
 def searched():
     """A study with failed trials, its recommendations after each number of trials from 4 on, and all its fits."""
     s, found, fits = with_surrogate(), {}, []
-    first = s.searcher._fit_first
-    s.searcher._fit_first = lambda n, *rest: fits.append(n) or first(n, *rest)
-    for _ in s.run(FunctionProblem(fails_on_the_right, PLANE, "minimize"), 40, Unchanged(4)):
-        n = len(s.history)
-        if n >= 4:
-            found[n] = s.recommendation.suggestion.index
+    first = Fits._first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Fits, "_first", lambda own, n, *rest: fits.append(n) or first(own, n, *rest))
+        for _ in s.run(FunctionProblem(fails_on_the_right, PLANE, "minimize"), 40, Unchanged(4)):
+            n = len(s.history)
+            if n >= 4:
+                found[n] = s.recommendation.suggestion.index
     assert s.history.failed.any()
     return s, found, fits
 
 
 def test_recommendations_of_a_surrogate_are_on_record_without_a_fit(searched, monkeypatch):
     s, found, _ = searched
-    monkeypatch.setattr(type(s.searcher), "_fit", None)
+    monkeypatch.setattr(Fits, "posterior", None)
     recorded = [s.searcher.recommended_after(s.history, n) for n in range(len(s.history))]
     # None before the first proposal that came of a fit.
     assert recorded[:4] == [None] * 4

@@ -77,6 +77,8 @@ def curves(shortest=0, end=1.0):
         st.none() | st.floats(0.0, allow_infinity=False),
         st.dictionaries(st.text(), st.lists(numbers)),
         curves(),
+        st.none(),
+        st.dictionaries(st.text(), numbers),
     )
     | st.builds(Outcome.stopped, curves(shortest=1, end=0.99), seconds=numbers)
     | st.builds(Outcome.censored, numbers, st.none() | st.text(), seconds=numbers),

@@ -16,6 +16,7 @@ from bayeshpo.surrogates.symbolic import disconnected_grad, pt
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.outlook import Outlook
+    from bayeshpo.aims import Aims
     from bayeshpo.inference.joint import AnchoredDraws
 
 
@@ -26,7 +27,7 @@ class Candidates:
     Attributes
     ----------
     mean, variance
-        Of the latent function (S, m).
+        Of the latent function (S, m); of acquisitions that are about several objectives, of each of them (S, m, K).
     covariance
         Of the latent function with itself at the draw's anchors (S, m, a); of joint acquisitions only.
     noise
@@ -79,6 +80,9 @@ class Acquisition(ABC):
     learns_function: bool = False
     # Whether it is divided by the seconds that a trial is expected to take.
     per_second: bool = False
+    # Whether it is about several objectives; and about trials that keep to limits.
+    objectives: bool = False
+    constraints: bool = False
     # Whether the value is a logarithm, or for want of a better unit is to be treated as one.
     logarithmic: bool = True
     # Draws that the last choice is made on, where fewer do than it has for others.
@@ -114,6 +118,29 @@ class Acquisition(ABC):
     def chosen(self, Q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Those of equally weighted draws (S, Q) that it is of: all."""
         return Q
+
+    def check_aims(self, aims: Aims) -> None:
+        """Refuse a study that aims at more, or less, than the formula is about.
+
+        Raises
+        ------
+        SpecificationError
+            Naming both.
+        """
+        if bool(aims.objectives) != self.objectives:
+            several = (
+                f"several objectives: the value, {', '.join(aims.objectives)}" if aims.objectives else "one objective"
+            )
+            use = "'hypervolume' or 'parego'" if aims.objectives else "'log_ei'"
+            expected = "several objectives" if self.objectives else "one objective"
+            raise SpecificationError(
+                f"acquisition '{self.name}': expected a study of {expected}, got one of {several}; use {use}"
+            )
+        if aims.constraints and not self.constraints:
+            raise SpecificationError(
+                f"acquisition '{self.name}': expected a study without constraints, got one with limits to "
+                f"{', '.join(aims.constraints)}; use 'constrained_ei'"
+            )
 
     def check(self, surrogate: Any) -> None:
         """Refuse a surrogate that lacks what the formula is about.
@@ -165,6 +192,12 @@ def log_mean(log_values: Any, weight: Any) -> Any:
     # No more than a change of units, of which derivatives know nothing.
     shift = disconnected_grad(pt.max(log_values, axis=0))
     return pt.log(pt.sum(weight * pt.exp(log_values - shift), axis=0)) + shift
+
+
+def log_sum(log_values: Any, axis: int) -> Any:
+    """log of the sum of exp(log_values) over an axis, with derivatives where all of them underflow, too."""
+    shift = disconnected_grad(pt.max(log_values, axis=axis, keepdims=True))
+    return pt.log(pt.sum(pt.exp(log_values - shift), axis=axis)) + pt.squeeze(shift, axis=axis)
 
 
 def contracted(covariance: Any, values: Any) -> Any:

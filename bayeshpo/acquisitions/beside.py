@@ -37,9 +37,10 @@ class ModelBeside:
         """The fit behind it, as entries of a row of inference; none where there is no fit."""
         if self.posterior is None:
             return {}
-        report = self.posterior.report
-        return {
-            f"{self.name}_status": report.status,
-            f"{self.name}_khat": report.khat,
-            f"{self.name}_seconds": report.seconds_sample,
-        }
+        return fit_row(self.name, self.posterior)
+
+
+def fit_row(name: str, posterior: Posterior) -> dict[str, Any]:
+    """A fit of something else than the loss, as entries of a row of inference."""
+    report = posterior.report
+    return {f"{name}_status": report.status, f"{name}_khat": report.khat, f"{name}_seconds": report.seconds_sample}

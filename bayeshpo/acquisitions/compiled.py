@@ -60,8 +60,7 @@ class CompiledAcquisition:
 
     def _conditions(self, evidence: Evidence) -> TrainingData:
         """The finished trials and what is believed: the same for all draws."""
-        density = self.predictive.density
-        return density.surrogate.believing(density.columns, evidence.data, evidence.believed_X, evidence.believed_y)
+        return self.predictive.believing(evidence.data, evidence.believed_X, evidence.believed_y)
 
     def _state(self, Q: np.ndarray, evidence: Evidence, conditions: TrainingData, part: int) -> AcquisitionState:
         draws = self.predictive.condition(Q, conditions)
@@ -95,7 +94,8 @@ class CompiledAcquisition:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
 
-        Beside them what comes with it: the posterior mean at the finished trials and at what is believed (n + m,).
+        Beside them what comes with it: the posterior mean at the finished trials and at what is believed (n + m,); of
+        several objectives (n + m, K).
 
         The error is that of the infinitesimal jackknife (Efron 1982, section 6.3), for draws that are independent but
         for copies; too small where one draw alone has all of the utility.
@@ -108,7 +108,7 @@ class CompiledAcquisition:
         *inputs, fitted = (np.concatenate(part) for part in zip(*parts, strict=True))
         share = copies / copies.sum()
         value, error = self._values(*inputs, np.tile(share[:, None], (1, len(Z))), evidence.log_factor(Z))
-        return value, error, share @ fitted
+        return value, error, np.tensordot(share, fitted, axes=1)
 
     def _at(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, ...]:
         """What each draw says of candidates Z (m, D), in the order of `Candidates`."""
@@ -117,7 +117,7 @@ class CompiledAcquisition:
 
     def _inputs(self, state: AcquisitionState, Z: np.ndarray) -> tuple[np.ndarray, ...]:
         mean, *rest = self._at(state, Z)
-        return mean, *rest, *state.known.arrays.values(), np.full(mean.shape, 1.0 / len(mean))
+        return mean, *rest, *state.known.arrays.values(), np.full(mean.shape[:2], 1.0 / len(mean))
 
     @cached_property
     def _values(self) -> Any:
@@ -139,7 +139,8 @@ class CompiledAcquisition:
     @cached_property
     def _formula(self) -> tuple[list[Any], list[Any], Any]:
         """Variables of the candidates, these with all others, weight and log factor last, and the value."""
-        at = [pt.dmatrix("mean"), pt.dmatrix("variance")]
+        moments = pt.dtensor3 if self.acquisition.objectives else pt.dmatrix
+        at = [moments("mean"), moments("variance")]
         if self.acquisition.joint:
             at.append(pt.dtensor3("covariance"))
         if self.acquisition.noisy:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, contracted, log_mean
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, contracted, log_mean, log_sum
 from bayeshpo.acquisitions.normal import log_h
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -58,4 +58,4 @@ class NoisyExpectedImprovement(Acquisition):
         explained = pt.sqr(contracted(at.covariance, known.whitening)).sum(axis=2)
         s = pt.sqrt(pt.maximum(at.variance - explained, 1e-12))[:, :, None]
         log_improvement = pt.log(s) + log_h((known.best[:, None, :] - mean) / s)
-        return log_mean(pt.logsumexp(log_improvement, axis=2) - np.log(self.paths), weight)
+        return log_mean(log_sum(log_improvement, axis=2) - np.log(self.paths), weight)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from bayeshpo.acquisitions.constraints import Constraints
 from bayeshpo.acquisitions.cost import Cost
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.inference.joint import AnchoredDraws, JointPredictive
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import Predictive
 from bayeshpo.inference.stacked_posterior import StackedPosterior
+from bayeshpo.inference.stacked_predictive import StackedData
 from bayeshpo.surrogates.base import TrainingData
 
 # Points at which a draw's function is drawn jointly to see where its minimum is: those of the pool that may be lowest.
 _MAY_BE_LOWEST = 192
+# Log probability of keeping to limits from which on a trial counts as one that does.
+_LIKELY = np.log(0.5)
 # How far below its mean, in standard deviations, a point is held to be possible.
 _POSSIBLE = 2.0
 
@@ -31,9 +36,9 @@ class Evidence:
         Finished trials with their standardised losses, and failed ones.
     believed_X, believed_y
         Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
-        (m, D), (m,): the draws are conditioned on them too. They are never incumbents.
-    feasibility, cost
-        Which configurations finish, and what they cost.
+        (m, D), (m,) or of several objectives (m, K): the draws are conditioned on them too. They are never incumbents.
+    feasibility, constraints, cost
+        Which configurations finish, and keep to their limits, and what they cost.
     pending
         Points (p, D) of trials whose outcome is not believed to be anything: functions are drawn there.
     pool
@@ -46,6 +51,7 @@ class Evidence:
     believed_X: np.ndarray
     believed_y: np.ndarray
     feasibility: Feasibility = field(default_factory=Feasibility)
+    constraints: Constraints = field(default_factory=Constraints)
     cost: Cost = field(default_factory=Cost)
     pending: np.ndarray | None = None
     pool: np.ndarray | None = None
@@ -59,6 +65,7 @@ class Evidence:
         pending: np.ndarray,
         draws: int,
         feasibility: Feasibility,
+        constraints: Constraints | None = None,
         cost: Cost | None = None,
         draws_pending: bool = False,
         pool: np.ndarray | None = None,
@@ -70,18 +77,30 @@ class Evidence:
         """
         data = posterior.data
         points = data.failed if draws_pending else np.concatenate([data.failed, pending])
-        values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else np.empty(0)
+        none = np.empty((0, *predictive.objectives))
+        values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else none
         apart = pending if draws_pending else None
-        return cls(data, points, values, feasibility, cost or Cost(), apart, pool, seed)
+        return cls(data, points, values, feasibility, constraints or Constraints(), cost or Cost(), apart, pool, seed)
+
+    @cached_property
+    def eligible(self) -> np.ndarray:
+        """Which finished trials are more likely than not within all limits (n,)."""
+        return self.constraints.log_probability(self.data.X) >= _LIKELY
+
+    def log_probability(self, Z: np.ndarray) -> np.ndarray:
+        """log probability (m,) that a trial at Z (m, D) finishes, within all limits."""
+        return self.feasibility.log_probability(Z) + self.constraints.log_probability(Z)
 
     def log_factor(self, Z: np.ndarray) -> np.ndarray:
         """log (m,) of what an acquisition's value at Z (m, D) is multiplied by."""
-        return self.feasibility.log_probability(Z) - self.cost.log_cost(Z)
+        return self.log_probability(Z) - self.cost.log_cost(Z)
 
     def log_factor_with_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same with its gradient (m, D)."""
-        (finishes, slope), (cost, slope_of_cost) = self.feasibility.with_gradient(Z), self.cost.with_gradient(Z)
-        return finishes - cost, slope - slope_of_cost
+        finishes, by_finishing = self.feasibility.with_gradient(Z)
+        within, by_within = self.constraints.with_gradient(Z)
+        cost, by_cost = self.cost.with_gradient(Z)
+        return finishes + within - cost, by_finishing + by_within - by_cost
 
     def to_row(self) -> dict[str, Any]:
         """The fits behind it, as entries of a row of inference."""
@@ -124,8 +143,14 @@ class Outlook:
 
     @property
     def tried(self) -> np.ndarray:
-        """Mean (S, n) of f at the finished trials under each draw."""
+        """Mean (S, n) of f at the finished trials under each draw; of several objectives (S, n, K)."""
         return self.draws.fitted[:, : len(self.evidence.data.y)]
+
+    @property
+    def observed(self) -> np.ndarray:
+        """Standardised losses (n, K) of the finished trials, of all objectives."""
+        data = self.evidence.data
+        return np.column_stack([member.y for member in (data.members if isinstance(data, StackedData) else (data,))])
 
     def anchored(self, anchors: np.ndarray) -> AnchoredDraws:
         """The draws with anchors (S, a, D)."""

@@ -14,15 +14,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bayeshpo import registry
+from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.experiment.complaints import complaint, one_line
 from bayeshpo.experiment.rules import parse
 from bayeshpo.experiment.suites import changes, expanded
-from bayeshpo.problem import Problem, capabilities
+from bayeshpo.problem import Problem, aims, capabilities
 from bayeshpo.problems.build import build, identity
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.stopping import StoppingRule
-from bayeshpo.trial import Direction
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -162,6 +162,7 @@ class RunSpec(_Model):
     keep: Keep
     direction: Direction
     optimum: float | None
+    aims: dict[str, dict[str, Any]]
     work_unit: str
     space: tuple[str, ...]
     fits: bool
@@ -267,7 +268,7 @@ def _plan(experiment: ExperimentSpec, places: Sequence[str]) -> Plan:
         RunSpec(
             problem=problem_part, searcher=searcher_part, seed=seed, stop=stop, keep=experiment.keep,
             budget=problem_part.budget or experiment.budget, direction=problem.direction, optimum=problem.optimum,
-            work_unit=problem.work_unit, space=problem.space.names,
+            aims=aims(problem).to_record(), work_unit=problem.work_unit, space=problem.space.names,
             fits=type(searcher).posterior is not Searcher.posterior, data_dir=experiment.data_dir,
         )
         for problem_part, problem in pairs

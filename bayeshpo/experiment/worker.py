@@ -61,7 +61,7 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     with RunWriter(path, run.to_record()) as writer:
         trials = [Trial.from_record(record) for record in writer.record.trials]
         # The problem's key, not the run's, names the random streams: searchers are compared on equal terms.
-        study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials)
+        study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials, **run.aims)
         report(_progress(run, study))
         recorded = 0
         for trial in study.run(problem, run.budget, run.rule()):

@@ -79,6 +79,8 @@ class Predictive(ABC):
     """Mean and variance of the latent function for every draw, whatever a draw is."""
 
     density: Any
+    # The last dimension of means and variances, where they are of several objectives.
+    objectives: tuple[int, ...] = ()
 
     @abstractmethod
     def condition(self, Q: np.ndarray, data: Any) -> Any:
@@ -99,6 +101,10 @@ class Predictive(ABC):
     @abstractmethod
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
+
+    def believing(self, data: Any, X: np.ndarray, y: np.ndarray) -> Any:
+        """The trials, and further points (m, D) with what is believed of them (m,), as `Surrogate.believing`."""
+        return self.density.surrogate.believing(self.density.columns, data, X, y)
 
     def fitted(self, posterior: Any, most: int = 1024) -> np.ndarray:
         """Posterior mean (n,) at the training points, over up to ``most`` equally weighted draws."""

@@ -168,9 +168,14 @@ class StackedDensity:
         self.parts: tuple[LogDensity, ...] = tuple(log_density(m, columns) for m in surrogate.members)
         self.blocks = [part.blocks for part in self.parts]
 
+    @property
+    def dimension(self) -> int:
+        """Length of a row that is a draw of the mixture."""
+        return 1 + max(part.dimension for part in self.parts)
+
     def rows(self, member: int, Q: np.ndarray) -> np.ndarray:
         """A member's draws Q (S, Q) as draws of the mixture (S, 1 + the largest Q): its number, they, and zeros."""
-        rows = np.zeros((len(Q), 1 + max(part.dimension for part in self.parts)))
+        rows = np.zeros((len(Q), self.dimension))
         rows[:, 0], rows[:, 1 : 1 + Q.shape[1]] = member, Q
         return rows
 

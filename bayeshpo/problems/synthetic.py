@@ -44,11 +44,15 @@ class SyntheticFunction(ABC):
 
     def true_value(self, configuration: Configuration) -> float:
         """The value at a configuration."""
-        return self.function(np.array([configuration[name] for name in self.bounds], dtype=float))
+        return self.function(self.point(configuration))
 
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The value at a configuration; ``rng`` is not used."""
         return Outcome(self.true_value(configuration))
+
+    def point(self, configuration: Configuration) -> np.ndarray:
+        """A configuration as a point (d,)."""
+        return np.array([configuration[name] for name in self.bounds], dtype=float)
 
 
 class _OfAnyDimension(SyntheticFunction):

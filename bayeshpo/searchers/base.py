@@ -48,6 +48,10 @@ class Searcher(ABC):
         """The tried configuration to use in earnest: the incumbent, unless the searcher knows better."""
         return history.incumbent
 
+    def pareto_set(self, history: History, rng: Streams) -> list[Trial]:
+        """The trials within all limits that none is better than in all objectives, in order of their value."""
+        return sorted(history.pareto_set, key=lambda trial: history.sign * (trial.value or 0.0))
+
     def recommended_after(self, history: History, n: int) -> Trial | None:
         """The recommendation after the first ``n`` trials of a history, fewer than all, as far as it is on record.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +14,23 @@ from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
-from bayeshpo.registry import ENGINES, KINDS, SURROGATES, check_name, create, load
 from bayeshpo.searchers.background import Background
 from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.searchers.beliefs import Beliefs, best_points, pending_points, predictive_under
+from bayeshpo.searchers.fits import FITTED
 from bayeshpo.searchers.initial import sobol_points
-from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws, Flat
+from bayeshpo.searchers.objectives import Flat
+from bayeshpo.searchers.parts import Parts
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.base import Acquisition
-    from bayeshpo.acquisitions.compiled import CompiledAcquisition
-    from bayeshpo.acquisitions.cost import Cost
-    from bayeshpo.acquisitions.feasibility import Feasibility
-    from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
     from bayeshpo.searchers.optimum import Optimum
 
-# Entries of a suggestion's info: how many trials the fit behind it had seen, and the index of the trial that was to be
-# recommended after these.
-_FITTED, _RECOMMENDED = "fitted_on", "recommended"
-# Posterior means that are nearer to each other than this, in standardised losses, differ by rounding.
-_EQUAL = 1e-9
-# The surrogate for large numbers of trials, among the parts.
-_BEYOND = "beyond"
+# Entries of a suggestion's info: the index of the trial that was to be recommended after those that were fitted, and of
+# all that were, of several objectives.
+_RECOMMENDED, _PARETO_SET = "recommended", "pareto_set"
 
 
 class BayesianSearcher(Searcher):
@@ -46,7 +39,9 @@ class BayesianSearcher(Searcher):
     Parameters
     ----------
     surrogate, acquisition, inference
-        Registered names, tables of a name with arguments (``{"name": "gp", "kernel": "rbf"}``), or objects.
+        Registered names, tables of a name with arguments (``{"name": "gp", "kernel": "rbf"}``), or objects. The
+        acquisition is "log_ei" by default; "hypervolume" where a study has several objectives, "constrained_ei" where
+        it has constraints. Each metric that a study asks for has a posterior of its own of the same surrogate.
     beyond
         Another surrogate for more finished trials than so many: ``{"trials": 400, "surrogate": "sparse"}``. A
         sequential engine carries its draws over if both have the same hyperparameters. Rows of inference name theirs.
@@ -64,7 +59,7 @@ class BayesianSearcher(Searcher):
     def __init__(
         self,
         surrogate: Any = "gp",
-        acquisition: Any = "log_ei",
+        acquisition: Any = None,
         inference: Any = "sequential",
         beyond: Mapping[str, Any] | None = None,
         n_initial: int | None = None,
@@ -75,49 +70,16 @@ class BayesianSearcher(Searcher):
             raise SpecificationError(f"expected n_initial >= 1, got {n_initial}")
         if audit_every is not None and audit_every < 1:
             raise SpecificationError(f"expected audit_every >= 1, got {audit_every}")
-        parts = {"surrogate": surrogate, "acquisition": acquisition, "engine": inference}
-        self._most_trials, beyond_it = _limit(beyond)
-        if beyond_it is not None:
-            parts[_BEYOND] = beyond_it
-        self._parts = {kind: _checked(_registered(kind), part) for kind, part in parts.items()}
-        surrogates = [part for kind, part in self._parts.items() if _registered(kind) == "surrogate"]
-        self._needs_gradient = any((SURROGATES[s] if isinstance(s, str) else s).uses_gradients for s in surrogates)
+        self._parts = Parts(surrogate, acquisition, inference, beyond)
         self.n_initial, self.audit_every = n_initial, audit_every
         self.maximizer = maximizer or Maximizer()
-        self._made: dict[str, Any] = {}
+        self._known = Beliefs(self._parts, self.maximizer)
         self._rows: list[dict[str, Any]] = []
         self._background: Background | None = None
-        # The newest posteriors by number of trials, with those trials.
-        self._fits: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
-        # Models beside the newest posterior, by what they are about.
-        self._beside: dict[str, tuple[Posterior, Any]] = {}
-        self._best: tuple[Posterior, Trial] | None = None
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
-        """Refuse a space, engine or acquisition that a surrogate cannot work on; only what may be refused is asked."""
-        restricted = self._is_restricted("acquisition")
-        for kind in (k for k in self._parts if _registered(k) == "surrogate"):
-            if self._is_restricted(kind):
-                from bayeshpo.surrogates.columns import Columns
-
-                self._part(kind).check(Columns.of(space))
-                self._check_engine(self._part(kind))
-                if restricted:
-                    self._part("acquisition").check(self._part(kind))
-
-    def _is_restricted(self, kind: str) -> bool:
-        part = self._parts[kind]
-        return not isinstance(part, str) or KINDS[_registered(kind)][part].restricted
-
-    def _check_engine(self, surrogate: Any) -> None:
-        """Refuse an engine that reports no evidences where they are what weights are made of."""
-        engine = self._part("engine")
-        if surrogate.needs_evidence and not engine.has_evidence:
-            known = ", ".join(name for name in ENGINES if load("engine", name).has_evidence)
-            raise SpecificationError(
-                f"surrogate '{surrogate.name}': expected an engine that reports evidences ({known}) for "
-                f"weights='{surrogate.weights}', got '{engine.name}'; use weights='loo'"
-            )
+        """Refuse what the parts cannot work on; see `Parts.check`."""
+        self._parts.check(space, capabilities)
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """Sobol points first; then fit and maximise, each proposal in the light of those that are pending."""
@@ -125,23 +87,27 @@ class BayesianSearcher(Searcher):
         suggestions: list[Suggestion] = []
         with one_blas_thread():
             for _ in range(n):
-                suggestions.append(replace(self._next(history, rng), needs_gradient=self._needs_gradient))
+                suggestions.append(replace(self._next(history, rng), needs_gradient=self._parts.needs_gradient))
                 history = replace(history, pending=(*history.pending, suggestions[-1]))
         return suggestions
 
     def recommend(self, history: History, rng: Streams) -> Trial | None:
-        """The tried configuration of lowest posterior mean loss; before there is a model, the incumbent."""
-        if history.finished.sum() < 2:
-            return history.incumbent
-        posterior = self._fit(history, rng)
-        if posterior.report.status == "failed":
-            return history.incumbent
-        return self._lowest(posterior, history)
+        """The tried configuration of lowest posterior mean loss that is probably within all limits.
+
+        Before there is a model that is the incumbent; with several objectives the first of `pareto_set`.
+        """
+        return next(iter(self.pareto_set(history, rng)), None)
+
+    def pareto_set(self, history: History, rng: Streams) -> list[Trial]:
+        """The tried configurations, probably within all limits, than whose posterior means none is better in all."""
+        if history.finished.sum() < 2 or self._beliefs.objectives(history, rng).report.status == "failed":
+            return super().pareto_set(history, rng)
+        return self._beliefs.best(history, rng)
 
     def recommended_after(self, history: History, n: int) -> Trial | None:
         """As the suggestion after ``n`` trials has it on record; None where that came of no fit."""
         known = (t.suggestion.info for t in history.trials)
-        index = next((i.get(_RECOMMENDED) for i in known if i.get(_FITTED) == n), None)
+        index = next((i.get(_RECOMMENDED) for i in known if i.get(FITTED) == n), None)
         return next((t for t in history.trials if t.suggestion.index == index), None)
 
     def reports(self) -> list[dict[str, Any]]:
@@ -150,37 +116,50 @@ class BayesianSearcher(Searcher):
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior given all finished trials, with slices of the surrogate through the recommendation."""
+        from bayeshpo.searchers.front import front
         from bayeshpo.searchers.slices import slices
 
         if not history.finished.any():
             raise SpecificationError("no posterior yet: expected at least one finished trial")
-        posterior = self._fit(history, rng)
-        tree = posterior.to_datatree()
-        if posterior.report.status != "failed":
-            recommended = self.recommend(history, rng)
-            assert recommended is not None
-            centre = history.space.encode([recommended.configuration])[0]
-            evidence = self._evidence(posterior, history, rng)
-            tree["slice"] = slices(self._compiled(posterior, history), posterior, evidence, history, centre)
+        known, space = self._beliefs, history.space
+        tree = known.posterior(history, rng).to_datatree()
+        for metric in history.aims.metrics:
+            tree[f"metrics/{metric}"] = known.posterior(history, rng, metric).to_datatree()
+        best = self.pareto_set(history, rng)
+        if known.objectives(history, rng).report.status != "failed" and best:
+            tree["slice"] = slices(known.objective(history, rng), history, space.encode([best[0].configuration])[0])
+            if history.aims.objectives:
+                tree["pareto"] = front(known.objective(history, rng), history, rng.generator("pareto", len(history)))
         return tree
 
     def optimum(self, history: History, rng: Streams) -> Optimum:
         """Where the posterior mean is best among what will probably finish, tried or not."""
-        from bayeshpo.searchers.optimum import optimum
+        from bayeshpo.searchers.optimum import LowMean, optimum
 
         if not history.finished.any():
             raise SpecificationError("no optimum yet: expected at least one finished trial")
-        posterior = self._fit(history, rng)
-        feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
-        known, search = self._predictive(posterior), rng.generator("optimum", len(history))
-        return optimum(known, posterior, feasibility, history, self.recommend(history, rng), self.maximizer, search)
+        if history.aims.objectives:
+            raise SpecificationError("several objectives have no one optimum; use pareto_set")
+        posterior, search = self._beliefs.posterior(history, rng), rng.generator("optimum", len(history))
+        if posterior.report.status == "failed":
+            raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
+        recommended = self._beliefs.best(history, rng)[0]
+        low = LowMean(predictive_under(posterior), posterior, self._beliefs.evidence(history, rng))
+        return optimum(low, history, recommended, self.maximizer, search)
+
+    @property
+    def _beliefs(self) -> Beliefs:
+        """When what compiles in the background is done."""
+        if self._background is not None:
+            self._background.wait()
+        return self._known
 
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
         if index < n_initial:
             if self._background is None:
-                self._background = Background(self._compile(space))
+                self._background = Background(self._compile(history))
             points = sobol_points(space, index + 1, rng.generator("initial"))
             return Suggestion(space.decode(points[index:])[0], index, "initial")
         taken = _points(history)
@@ -188,9 +167,9 @@ class BayesianSearcher(Searcher):
             x = self.maximizer(Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
             return Suggestion(space.decode(x[None])[0], index, "exploration")
         waited = 0.0 if self._background is None else self._background.wait()
-        posterior = self._fit(history, rng)
+        posterior, metrics = self._known.posterior(history, rng), self._fit_metrics(history, rng)
         start = time.perf_counter()
-        maximum, recommended, more = self._maximise(posterior, history, taken, rng, index)
+        maximum, best, more = self._maximise(history, taken, rng, index)
         self._rows.append(
             posterior.report.to_row()
             | {
@@ -201,56 +180,43 @@ class BayesianSearcher(Searcher):
                 "acquisition": maximum.value,
                 "acquisition_mcse": maximum.error,
             }
+            | metrics
             | more
             | posterior.density.surrogate.remarks(posterior.data)
             | self._audit(posterior, index, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"
-        info = {_FITTED: len(history), _RECOMMENDED: recommended.suggestion.index}
+        info: dict[str, Any] = {FITTED: len(history)}
+        if best:
+            info[_RECOMMENDED] = best[0].suggestion.index
+        if history.aims.objectives:
+            info[_PARETO_SET] = [trial.suggestion.index for trial in best]
         return Suggestion(space.decode(maximum.x[None])[0], index, origin, info=info)
 
-    def _compile(self, space: SearchSpace) -> Iterator[None]:
+    def _compile(self, history: History) -> Iterator[None]:
         """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
         from bayeshpo.acquisitions.compiled import compiled_acquisition
         from bayeshpo.inference.density import log_density
         from bayeshpo.inference.predictive import predictive
         from bayeshpo.surrogates.base import Columns
 
-        density = log_density(self._part("surrogate"), Columns.of(space))
+        density: Any = log_density(self._parts.surrogate(history), Columns.of(history.space))
         for part in density.parts:
-            yield self._part("engine").prepare(part)
-        yield from compiled_acquisition(self._part("acquisition"), predictive(density)).prepare()
+            yield self._parts.engine.prepare(part)
+        if history.aims.objectives:
+            from bayeshpo.inference.objectives import ObjectivesDensity
 
-    def _fit(self, history: History, rng: Streams) -> Posterior:
-        """The posterior given all trials; with a sequential engine, by way of the fits that proposals were made from.
+            density = ObjectivesDensity((density,) * (1 + len(history.aims.objectives)))
+        yield from compiled_acquisition(self._parts.acquisition(history.aims), predictive(density)).prepare()
 
-        Fits that were made for a look at the posterior alone are no step of that way, or looking would change what is
-        proposed next.
-        """
-        if self._background is not None:
-            self._background.wait()
-        steps = [*(_earlier_fits(history) if self._part("engine").sequential else []), len(history)]
-        fits = {n: fit for n, fit in self._fits.items() if n in steps and fit[0] == history.trials[:n]}
-        begun = max(fits, default=0)
-        posterior = fits[begun][1] if fits else None
-        for n in steps:
-            if n > begun:
-                posterior = self._fit_first(n, history, rng, posterior)
-                fits[n] = history.trials[:n], posterior
-        assert posterior is not None
-        self._fits = {n: fits[n] for n in sorted(fits)[-2:]}
-        return posterior
+    def _fit_metrics(self, history: History, rng: Streams) -> dict[str, Any]:
+        """Fit each metric that is asked for; entries of a row of inference."""
+        from bayeshpo.acquisitions.beside import fit_row
 
-    def _fit_first(self, n: int, history: History, rng: Streams, previous: Posterior | None) -> Posterior:
-        from bayeshpo.inference.density import log_density
-        from bayeshpo.inference.fitting import fit
-        from bayeshpo.surrogates.base import Columns, TrainingData
-
-        history = replace(history, trials=history.trials[:n], pending=())
-        surrogate = self._part("surrogate" if history.finished.sum() <= self._most_trials else _BEYOND)
-        data = TrainingData.of(history, outliers=surrogate.expects_outliers)
-        density = log_density(surrogate, Columns.of(history.space))
-        return fit(self._part("engine"), density, data, rng=rng.generator("inference", n), previous=previous)
+        row: dict[str, Any] = {}
+        for metric in history.aims.metrics:
+            row |= fit_row(metric, self._known.posterior(history, rng, metric))
+        return row
 
     def _audit(self, posterior: Posterior, index: int, rng: Streams) -> dict[str, Any]:
         if self.audit_every is None or index % self.audit_every or posterior.report.status == "failed":
@@ -260,138 +226,25 @@ class BayesianSearcher(Searcher):
         return audit(posterior, rng.generator("audit", index)).to_row()
 
     def _maximise(
-        self, posterior: Posterior, history: History, taken: np.ndarray, rng: Streams, index: int
-    ) -> tuple[Maximum, Trial, dict[str, Any]]:
+        self, history: History, taken: np.ndarray, rng: Streams, index: int
+    ) -> tuple[Maximum, list[Trial], dict[str, Any]]:
         """Where the acquisition is largest, and what comes with it.
 
-        These are the recommendation, the jitter that the draws' covariances needed, and the fit of feasibility.
+        These are the trials that are to be recommended, the jitter that the draws' covariances needed, and the fits of
+        what is modelled beside the loss.
         """
         from bayeshpo.inference.report import jitter_row
 
-        space, search = history.space, rng.generator("acquisition", index)
-        best = _best_points(history)
-        if posterior.report.status == "failed":
-            assert history.incumbent is not None
-            return self.maximizer(Flat(), space, taken, best, search), history.incumbent, {}
-        evidence = self._evidence(posterior, history, rng)
-        objective = AcquisitionOverDraws(self._compiled(posterior, history), posterior, evidence)
-        maximum = self.maximizer(objective, space, taken, best, search)
-        recommended = self._lowest(posterior, history, objective.fitted)
-        return maximum, recommended, jitter_row(objective.state.draws.state) | evidence.to_row()
-
-    def _lowest(self, posterior: Posterior, history: History, known: np.ndarray | None = None) -> Trial:
-        """The finished trial of lowest posterior mean (n,), which is found once a posterior; the first of equals."""
-        if self._best is None or self._best[0] is not posterior:
-            mean = self._predictive(posterior).fitted(posterior, CHOICE_DRAWS) if known is None else known
-            finished = [t for t in history.trials if t.finished]
-            self._best = posterior, finished[int(np.argmax(mean <= mean.min() + _EQUAL))]
-        return self._best[1]
-
-    def _evidence(self, posterior: Posterior, history: History, rng: Streams) -> Evidence:
-        from bayeshpo.acquisitions.outlook import Evidence
-
-        feasibility = self._feasibility(posterior, rng.generator("feasibility", len(history)))
-        functions = rng.generator("functions", next_index(history))
-        pool = self.maximizer.pool(history.space, _best_points(history), functions)
-        return Evidence.of(
-            self._predictive(posterior), posterior, _pending_points(history), CHOICE_DRAWS, feasibility,
-            cost=self._cost(posterior, history, rng), pool=pool, seed=int(functions.integers(2**32)),
-            draws_pending=self._acquisition(posterior, history).draws_pending,
-        )  # fmt: skip
-
-    def _cost(self, posterior: Posterior, history: History, rng: Streams) -> Cost | None:
-        """What trials cost, for an acquisition that asks."""
-        if not self._part("acquisition").per_second:
-            return None
-        from bayeshpo.acquisitions.cost import Cost
-
-        return self._once("cost", posterior, lambda: Cost.of(history, rng.generator("cost", len(history))))
-
-    def _feasibility(self, posterior: Posterior, rng: np.random.Generator) -> Feasibility:
-        """Which configurations finish."""
-        from bayeshpo.acquisitions.feasibility import Feasibility
-
-        return self._once(
-            "feasibility", posterior, lambda: Feasibility.of(posterior.data, posterior.density.columns, rng)
-        )
-
-    def _once(self, about: str, posterior: Posterior, fit: Callable[[], Any]) -> Any:
-        """A model beside a posterior, fitted once for its trials however many proposals it makes."""
-        if about not in self._beside or self._beside[about][0] is not posterior:
-            self._beside[about] = posterior, fit()
-        return self._beside[about][1]
-
-    def _compiled(self, posterior: Posterior, history: History) -> CompiledAcquisition:
-        from bayeshpo.acquisitions.compiled import compiled_acquisition
-
-        return compiled_acquisition(self._acquisition(posterior, history), self._predictive(posterior))
-
-    def _acquisition(self, posterior: Posterior, history: History) -> Acquisition:
-        acquisition = self._part("acquisition")
-        return acquisition.when_pending(posterior.density.surrogate) if history.pending else acquisition
-
-    def _predictive(self, posterior: Posterior) -> Any:
-        from bayeshpo.inference.predictive import predictive
-
-        return predictive(posterior.density)
-
-    def _part(self, kind: str) -> Any:
-        if kind not in self._made:
-            part = self._parts[kind]
-            self._made[kind] = create(_registered(kind), part, {}) if isinstance(part, str) else part
-        return self._made[kind]
-
-
-def _limit(beyond: Mapping[str, Any] | None) -> tuple[float, Any]:
-    """How many finished trials the first surrogate is for, and the surrogate for more, if there is one."""
-    if beyond is None:
-        return np.inf, None
-    trials = beyond.get("trials") if isinstance(beyond, Mapping) and set(beyond) == {"trials", "surrogate"} else None
-    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
-        raise SpecificationError(
-            f"expected beyond with a whole number of trials >= 1 and a surrogate, got {beyond!r}; "
-            'for example {"trials": 400, "surrogate": "sparse"}'
-        )
-    return trials, beyond["surrogate"]
-
-
-def _checked(kind: str, part: Any) -> Any:
-    """A part that was given: a registered name as it is, an object, or what a table of a name and arguments makes.
-
-    Names alone are made into parts on first use, because that imports PyMC.
-    """
-    if isinstance(part, str):
-        check_name(kind, part)
-    if not isinstance(part, Mapping):
-        return part
-    name, arguments = part.get("name"), {key: value for key, value in part.items() if key != "name"}
-    if not isinstance(name, str):
-        raise SpecificationError(f"expected a table with the {kind}'s name and its arguments, got {part!r}")
-    return create(kind, name, arguments)
-
-
-def _registered(part: str) -> str:
-    return "surrogate" if part == _BEYOND else part
-
-
-def _earlier_fits(history: History) -> list[int]:
-    """Numbers of trials that this searcher's earlier fits had seen, as its suggestions recorded them."""
-    suggestions = [*(t.suggestion for t in history.trials), *history.pending]
-    seen = {s.info[_FITTED] for s in suggestions if _FITTED in s.info}
-    return sorted(n for n in seen if n < len(history))
-
-
-def _best_points(history: History) -> np.ndarray:
-    """Up to five finished trials of lowest loss (k, D)."""
-    order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
-    return history.X[order[: min(5, int(history.finished.sum()))]]
+        known, search = self._beliefs, rng.generator("acquisition", index)
+        if known.objectives(history, rng).report.status == "failed":
+            maximum = self.maximizer(Flat(), history.space, taken, best_points(history), search)
+            return maximum, self.pareto_set(history, rng), {}
+        objective = known.objective(history, rng)
+        maximum = self.maximizer(objective, history.space, taken, best_points(history), search)
+        recommended = known.best(history, rng, objective.fitted)
+        return maximum, recommended, jitter_row(objective.state.draws.state) | objective.evidence.to_row()
 
 
 def _points(history: History) -> np.ndarray:
     """Tried and pending points (n, D)."""
-    return np.concatenate([history.X.reshape(-1, history.space.dimension), _pending_points(history)])
-
-
-def _pending_points(history: History) -> np.ndarray:
-    """Pending points (n, D)."""
-    return history.space.encode(s.configuration for s in history.pending)
+    return np.concatenate([history.X.reshape(-1, history.space.dimension), pending_points(history)])

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayeshpo.errors import SpecificationError
 from bayeshpo.maximizers import Maximizer
-from bayeshpo.searchers.objectives import CHOICE_DRAWS, SEARCH_DRAWS
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, LIKELY, SEARCH_DRAWS
 from bayeshpo.space import Configuration
 from bayeshpo.trial import History, Trial
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.feasibility import Feasibility
+    from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
     from bayeshpo.inference.predictive import Predictive
-
-# Configurations that are less likely to finish are no optimum.
-_LIKELY = np.log(0.5)
 
 
 @dataclass(frozen=True)
@@ -44,12 +40,12 @@ class LowMean:
 
     Parameters
     ----------
-    predictive, posterior, feasibility
-        The surrogate's predictive, the draws, and which configurations finish.
+    predictive, posterior, evidence
+        The surrogate's predictive, the draws, and which configurations finish within all limits.
     """
 
-    def __init__(self, predictive: Predictive, posterior: Posterior, feasibility: Feasibility) -> None:
-        self._predictive, self._posterior, self._feasibility = predictive, posterior, feasibility
+    def __init__(self, predictive: Predictive, posterior: Posterior, evidence: Evidence) -> None:
+        self.predictive, self.posterior, self._evidence = predictive, posterior, evidence
         self._few = predictive.condition(posterior.thinned(SEARCH_DRAWS), posterior.data)
 
     def rough(self, Z: np.ndarray) -> np.ndarray:
@@ -58,47 +54,32 @@ class LowMean:
 
     def value(self, Z: np.ndarray) -> np.ndarray:
         """On few draws (m,)."""
-        return self._where_likely(Z, -self._predictive(self._few, Z)[0].mean(axis=0))
+        return self._where_likely(Z, -self.predictive(self._few, Z)[0].mean(axis=0))
 
     def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """On few draws (m,), with its gradient (m, D), as if all were to finish."""
-        mean, _ = self._predictive(self._few, Z)
+        mean, _ = self.predictive(self._few, Z)
         slope = np.full_like(mean, -1.0 / len(mean))
-        return -mean.mean(axis=0), self._predictive.pullback(self._few, Z, slope, np.zeros_like(mean))
+        return -mean.mean(axis=0), self.predictive.pullback(self._few, Z, slope, np.zeros_like(mean))
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """On many draws (m,), and its Monte Carlo error."""
-        mean, _ = self._predictive.at(self._posterior, Z, CHOICE_DRAWS)
+        mean, _ = self.predictive.at(self.posterior, Z, CHOICE_DRAWS)
         return self._where_likely(Z, -mean.mean(axis=0)), mean.std(axis=0) / np.sqrt(len(mean))
 
     def _where_likely(self, Z: np.ndarray, value: np.ndarray) -> np.ndarray:
-        return np.where(self._feasibility.log_probability(Z) >= _LIKELY, value, -np.inf)
+        return np.where(self._evidence.log_probability(Z) >= LIKELY, value, -np.inf)
 
 
 def optimum(
-    predictive: Predictive,
-    posterior: Posterior,
-    feasibility: Feasibility,
-    history: History,
-    recommended: Trial | None,
-    maximizer: Maximizer,
-    rng: np.random.Generator,
+    low: LowMean, history: History, recommended: Trial, maximizer: Maximizer, rng: np.random.Generator
 ) -> Optimum:
-    """Search the whole space for the lowest posterior mean; never worse than that of what is recommended.
-
-    Raises
-    ------
-    SpecificationError
-        If the surrogate could not be fitted.
-    """
-    if posterior.report.status == "failed":
-        raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
-    assert recommended is not None
-    space, data = history.space, posterior.data
+    """Search the whole space for the lowest posterior mean; never worse than that of what is recommended."""
+    space, data = history.space, low.posterior.data
     start, untaken = space.encode([recommended.configuration]), np.empty((0, space.dimension))
-    found = maximizer(LowMean(predictive, posterior, feasibility), space, untaken, start, rng)
+    found = maximizer(low, space, untaken, start, rng)
     points = start if found.flat else np.concatenate([start, found.x[None]])
-    mean, variance = predictive.at(posterior, points, CHOICE_DRAWS)
+    mean, variance = low.predictive.at(low.posterior, points, CHOICE_DRAWS)
     lowest = int(mean.mean(axis=0).argmin())
     sd = np.sqrt(variance[:, lowest].mean() + mean[:, lowest].var())
     value = history.sign * (data.location + data.scale * mean[:, lowest].mean())

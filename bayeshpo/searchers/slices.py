@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.trial import History
 
-if TYPE_CHECKING:
-    from bayeshpo.acquisitions.compiled import CompiledAcquisition
-    from bayeshpo.acquisitions.outlook import Evidence
-    from bayeshpo.inference.posterior import Posterior
-
 POSITIONS = 101
 DRAWS = 32
 
 
-def slices(
-    compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence, history: History, centre: np.ndarray
-) -> xr.Dataset:
+def slices(objective: AcquisitionOverDraws, history: History, centre: np.ndarray) -> xr.Dataset:
     """Latent function and acquisition along each coordinate in turn, the others held at ``centre`` (D,).
 
     Returns
@@ -31,14 +22,15 @@ def slices(
         latent uncertainty, and ``acquisition`` (hyperparameter, position); ``at`` (hyperparameter), the centre;
         coordinate ``position`` in the unit cube.
     """
-    space, data = history.space, posterior.data
+    space, data, predictive = history.space, objective.posterior.data, objective.compiled.predictive
     position = np.linspace(0.0, 1.0, POSITIONS)
     Z = np.tile(centre, (space.dimension, POSITIONS, 1))
     for j in range(space.dimension):
         Z[j, :, j] = position
     Z = space.snap(Z.reshape(-1, space.dimension))
-    mean, variance = compiled.predictive.at(posterior, Z, 256)
-    acquisition = AcquisitionOverDraws(compiled, posterior, evidence)
+    moments = predictive.at(objective.posterior, Z, 256)
+    # Of several objectives that of the value.
+    mean, variance = (m[..., 0] for m in moments) if predictive.objectives else moments
     shape = (space.dimension, POSITIONS)
     chosen = np.linspace(0, len(mean), DRAWS, endpoint=False).astype(int)
     total = variance.mean(axis=0) + mean.var(axis=0)
@@ -52,7 +44,7 @@ def slices(
             "f": (("slice_draw", *over), in_units(mean[chosen]).reshape(-1, *shape)),
             "mean": (over, in_units(mean.mean(axis=0)).reshape(shape)),
             "sd": (over, (data.scale * np.sqrt(total)).reshape(shape)),
-            "acquisition": (over, acquisition.value(Z).reshape(shape)),
+            "acquisition": (over, objective.value(Z).reshape(shape)),
             "at": ("hyperparameter", centre),
         },
         {"hyperparameter": list(space.names), "position": position},

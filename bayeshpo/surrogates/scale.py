@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,15 +32,17 @@ class Scale:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, losses: np.ndarray, *, outliers: bool = False) -> Scale:
+    def of(cls, losses: np.ndarray, *, outliers: bool = False, limits: Sequence[float] = ()) -> Scale:
         """That of these losses (n,), if there are any; of constant ones the scale is their own size.
 
         Losses are capped above. Where outliers are expected they are so for location and scale alone, as are those far
-        too low, and told as they are up to ten times as far.
+        too low, and told as they are up to ten times as far. Where there are limits, what is beyond one of them is
+        told as it is up to twice as far from the median, so that it is seen to be beyond.
         """
         if len(losses) == 0:
             return cls()
         lowest, highest = _reach(losses, _FAR_OUT) if outliers else (-np.inf, cap(losses))
+        highest = max([highest, *(2.0 * limit - float(np.median(losses)) for limit in limits)])
         usual = np.clip(losses, *(_reach(losses, _FAR) if outliers else (lowest, highest)))
         # In units of the largest, so that squares neither overflow nor vanish.
         unit = float(np.abs(usual).max()) or 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -61,17 +61,27 @@ class TrainingData:
         return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
 
     @classmethod
-    def of(cls, history: History, *, outliers: bool = False) -> TrainingData:
+    def of(cls, history: History, *, outliers: bool = False, limits: Sequence[float] = ()) -> TrainingData:
         """The finished trials with standardised losses, see `Scale`.
 
         Where fewer than two have finished, the last losses of stopped trials, and bounds, count for the scale too.
+
+        Parameters
+        ----------
+        history
+            All trials.
+        outliers
+            Whether outliers are expected, and told as they are.
+        limits
+            Losses that matter as such.
         """
         kept = history.finished
         losses = history.losses[kept]
         last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
         censored = np.isfinite(history.bounds)
         bounds = history.bounds[censored]
-        scale = Scale.of(losses if len(losses) > 1 else np.array([*losses, *last, *bounds]), outliers=outliers)
+        known = losses if len(losses) > 1 else np.array([*losses, *last, *bounds])
+        scale = Scale.of(known, outliers=outliers, limits=limits)
         points = history.X.reshape(-1, history.space.dimension)
         X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayeshpo.aims import Direction
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import Direction, History, Outcome, Suggestion, Trial
+from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
 Rises = Sequence[tuple[float, float]]
 

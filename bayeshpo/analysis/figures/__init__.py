@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from bayeshpo.analysis.completeness import completeness
-from bayeshpo.analysis.figures import convergence, lengthscales, regret, slice, style
+from bayeshpo.analysis.figures import convergence, lengthscales, pareto, regret, slice, style
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
 
@@ -17,6 +17,7 @@ _FIGURES = (
     (regret.draw, "regret", "no trial has finished"),
     (lengthscales.draw, "lengthscales", "no kept posterior has lengthscales and their prior"),
     (slice.draw, "slice", "no kept posterior has slices"),
+    (pareto.draw, "pareto", "no kept posterior is of several objectives"),
     (convergence.draw, "convergence", "no surrogate was fitted"),
 )
 

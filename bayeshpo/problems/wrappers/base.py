@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.problem import Differentiable, Problem, TrueValue, is_noisy, optimisers
+from bayeshpo.problem import (
+    Constrained,
+    Differentiable,
+    MultiObjective,
+    Problem,
+    TrueValue,
+    is_noisy,
+    optimisers,
+)
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.trial import Outcome
 
@@ -21,7 +29,8 @@ class Wrapper:
     """A problem around another one, here without any effect; each kind changes some of the three methods.
 
     A wrapper has its problem's capabilities: `evaluate_with_gradient` and `true_value` are there if the problem has
-    them. Its optimum and optimisers are those of its own true values, or None where they are no longer known.
+    them. Its optimum and optimisers are those of its own true values, or None where they are no longer known. Only the
+    value is changed: metrics, and what is asked of them, stay as they are.
 
     Parameters
     ----------
@@ -35,6 +44,10 @@ class Wrapper:
         self.optimum, self.optimisers = problem.optimum, optimisers(problem)
         self.work_unit, self.noisy = problem.work_unit, is_noisy(problem)
         # Capabilities are asked of instances, so that a wrapper has those of what it is around.
+        if isinstance(problem, MultiObjective):
+            self.objectives = problem.objectives
+        if isinstance(problem, Constrained):
+            self.constraints = problem.constraints
         if isinstance(problem, TrueValue):
             self.true_value = self._true_value
         if isinstance(problem, Differentiable):

@@ -46,13 +46,18 @@ class GradientSearcher(Searcher):
         """The slope of the loss at ``x`` (D,), whose own answer is given; None if it cannot be had."""
 
     def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
-        """Refuse a space that is not all floats.
+        """Refuse a space that is not all floats, and aims beside the value.
 
         Raises
         ------
         SpecificationError
-            Naming the hyperparameters that have no gradient.
+            Naming the hyperparameters that have no gradient, or the metrics.
         """
+        if capabilities.aims.metrics:
+            raise SpecificationError(
+                f"the searcher '{self.name}' needs a study of one objective and no constraints, got one that aims at "
+                f"{', '.join(capabilities.aims.metrics)} too; use bayesian there"
+            )
         discrete = [name for name, ok in zip(space.names, space.continuous, strict=True) if not ok]
         if discrete:
             raise SpecificationError(

@@ -1,0 +1,35 @@
+"""Expected improvement within limits (Schonlau, Welch and Jones 1998; Gardner et al. 2014)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bayeshpo.acquisitions.base import Acquisition, Known
+from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
+from bayeshpo.acquisitions.outlook import Outlook
+
+# How much worse than all that was found, in standardised losses, going beyond a limit is taken to be.
+_BEYOND = 1.0
+
+
+@dataclass(frozen=True)
+class ConstrainedExpectedImprovement(LogExpectedImprovement):
+    """log EI over the best trial within all limits, plus the log probability of keeping to them.
+
+    While no trial is, anything within the limits improves on the worst trial and a standard deviation more.
+    """
+
+    name = "constrained_ei"
+    constraints = True
+
+    def when_pending(self, surrogate: Any) -> Acquisition:
+        """The same, with pending outcomes believed to be their mean."""
+        return self
+
+    def look(self, outlook: Outlook) -> Known:
+        """The lowest mean of f (S,) among the finished trials that are within."""
+        eligible = outlook.evidence.eligible
+        if eligible.any():
+            return Known({"incumbent": outlook.tried[:, eligible].min(axis=1)})
+        return Known({"incumbent": outlook.tried.max(axis=1) + _BEYOND})

@@ -1,0 +1,170 @@
+"""What a Bayesian searcher believes given a history: posteriors of all that it models, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayeshpo.maximizers import Maximizer
+from bayeshpo.pareto import lowest
+from bayeshpo.randomness import Streams
+from bayeshpo.searchers.base import next_index
+from bayeshpo.searchers.fits import Fits
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, LIKELY, AcquisitionOverDraws
+from bayeshpo.searchers.parts import Parts
+from bayeshpo.trial import History, Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.acquisitions.base import Acquisition
+    from bayeshpo.acquisitions.constraints import Constraints
+    from bayeshpo.acquisitions.cost import Cost
+    from bayeshpo.acquisitions.feasibility import Feasibility
+    from bayeshpo.acquisitions.outlook import Evidence
+    from bayeshpo.inference.posterior import Posterior
+
+# Posterior means that are nearer to each other than this, in standardised losses, differ by rounding.
+_EQUAL = 1e-9
+
+
+class Beliefs:
+    """Functions of a history and its streams; what is kept between calls only saves time.
+
+    Parameters
+    ----------
+    parts
+        Surrogates, acquisition and engine.
+    maximizer
+        Whose pool of points minima are looked for in.
+    """
+
+    def __init__(self, parts: Parts, maximizer: Maximizer) -> None:
+        self._parts, self._maximizer = parts, maximizer
+        # Of the value (None) and of metrics.
+        self._fits: dict[str | None, Fits] = {}
+        # What follows from the newest posterior of the value, by what it is.
+        self._beside: dict[str, tuple[Posterior, Any]] = {}
+
+    def posterior(self, history: History, rng: Streams, metric: str | None = None) -> Posterior:
+        """Of the value's surrogate, or of a metric's, given all trials."""
+        if metric not in self._fits:
+            self._fits[metric] = Fits(self._parts.surrogate, self._parts.engine, metric)
+        return self._fits[metric].posterior(history, rng)
+
+    def objectives(self, history: History, rng: Streams) -> Any:
+        """The posterior of the value, or where there are further objectives of all of them, `ObjectivesPosterior`."""
+        posterior = self.posterior(history, rng)
+        if not history.aims.objectives:
+            return posterior
+        from bayeshpo.inference.objectives import ObjectivesPosterior
+
+        def joined() -> ObjectivesPosterior:
+            metrics = (self.posterior(history, rng, metric) for metric in history.aims.objectives)
+            return ObjectivesPosterior((posterior, *metrics))
+
+        return self._once("objectives", posterior, joined)
+
+    def evidence(self, history: History, rng: Streams) -> Evidence:
+        """What is known when the next configuration is chosen."""
+        from bayeshpo.acquisitions.outlook import Evidence
+
+        functions = rng.generator("functions", next_index(history))
+        pool = self._maximizer.pool(history.space, best_points(history), functions)
+        posterior = self.objectives(history, rng)
+        return Evidence.of(
+            predictive_under(posterior), posterior, pending_points(history), CHOICE_DRAWS,
+            self._feasibility(history, rng), constraints=self._constraints(history, rng), cost=self._cost(history, rng),
+            pool=pool, seed=int(functions.integers(2**32)), draws_pending=self.acquisition(history).draws_pending,
+        )  # fmt: skip
+
+    def acquisition(self, history: History) -> Acquisition:
+        """Of the next proposal."""
+        acquisition = self._parts.acquisition(history.aims)
+        return acquisition.when_pending(self._parts.surrogate(history)) if history.pending else acquisition
+
+    def objective(self, history: History, rng: Streams) -> AcquisitionOverDraws:
+        """What the next proposal maximises."""
+        from bayeshpo.acquisitions.compiled import compiled_acquisition
+
+        posterior = self.objectives(history, rng)
+        compiled = compiled_acquisition(self.acquisition(history), predictive_under(posterior))
+        return AcquisitionOverDraws(compiled, posterior, self.evidence(history, rng))
+
+    def best(self, history: History, rng: Streams, known: np.ndarray | None = None) -> list[Trial]:
+        """The finished trials of lowest posterior mean, one unless there are several objectives.
+
+        Of those that are probably within all limits, or of the likeliest where none is. The means (n,) or (n, K) may be
+        known already.
+        """
+        posterior = self.objectives(history, rng)
+
+        def found() -> list[Trial]:
+            mean = predictive_under(posterior).fitted(posterior, CHOICE_DRAWS) if known is None else known
+            chance = self._constraints(history, rng).log_probability(posterior.data.X)
+            within = np.flatnonzero(chance >= min(LIKELY, chance.max()))
+            finished = [t for t in history.trials if t.finished]
+            return [finished[within[i]] for i in lowest(mean[within], _EQUAL)]
+
+        return self._once("best", self.posterior(history, rng), found)
+
+    def _constraints(self, history: History, rng: Streams) -> Constraints:
+        """Which configurations keep to the limits."""
+        from bayeshpo.acquisitions.constraints import Constraint, Constraints
+
+        def fitted() -> Constraints:
+            limited = history.aims.constraints.items()
+            return Constraints(
+                [Constraint.of(self.posterior(history, rng, m), m, limits, history.of(m).sign) for m, limits in limited]
+            )
+
+        return self._once("constraints", self.posterior(history, rng), fitted)
+
+    def _cost(self, history: History, rng: Streams) -> Cost | None:
+        """What trials cost, for an acquisition that asks."""
+        if not self._parts.acquisition(history.aims).per_second:
+            return None
+        from bayeshpo.acquisitions.cost import Cost
+
+        def fitted() -> Cost:
+            return Cost.of(history, rng.generator("cost", len(history)))
+
+        return self._once("cost", self.posterior(history, rng), fitted)
+
+    def _feasibility(self, history: History, rng: Streams) -> Feasibility:
+        """Which configurations finish."""
+        from bayeshpo.acquisitions.feasibility import Feasibility
+
+        posterior = self.posterior(history, rng)
+
+        def fitted() -> Feasibility:
+            return Feasibility.of(posterior.data, posterior.density.columns, rng.generator("feasibility", len(history)))
+
+        return self._once("feasibility", posterior, fitted)
+
+    def _once(self, about: str, posterior: Posterior, make: Callable[[], Any]) -> Any:
+        """What follows from a posterior, made once for its trials however many proposals it makes."""
+        if about not in self._beside or self._beside[about][0] is not posterior:
+            self._beside[about] = posterior, make()
+        return self._beside[about][1]
+
+
+def predictive_under(posterior: Any) -> Any:
+    """The predictive of what a posterior is of."""
+    from bayeshpo.inference.predictive import predictive
+
+    return predictive(posterior.density)
+
+
+def best_points(history: History) -> np.ndarray:
+    """Up to five finished trials of lowest loss (k, D); of several objectives, spread over the observed Pareto set."""
+    if history.aims.objectives and history.pareto_set:
+        front = history.space.encode(t.configuration for t in history.pareto_set)
+        return front[np.unique(np.linspace(0, len(front) - 1, 5).astype(int))]
+    order = np.argsort(np.where(history.finished, history.losses, np.inf), kind="stable")
+    return history.X[order[: min(5, int(history.finished.sum()))]]
+
+
+def pending_points(history: History) -> np.ndarray:
+    """Pending points (n, D)."""
+    return history.space.encode(s.configuration for s in history.pending)

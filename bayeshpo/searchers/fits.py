@@ -1,0 +1,80 @@
+"""The fits of a surrogate along a study: one after another where the engine carries its draws on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bayeshpo.randomness import Streams
+from bayeshpo.trial import History, Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.inference.base import Engine
+    from bayeshpo.inference.posterior import Posterior
+
+# Entry of a suggestion's info: how many trials the fit behind it had seen.
+FITTED = "fitted_on"
+
+
+class Fits:
+    """Posteriors of what trials say of the value, or of one metric.
+
+    What is kept saves time only: the posterior is a function of the history and the streams.
+
+    Parameters
+    ----------
+    surrogate
+        Which surrogate is for a history.
+    engine
+        What fits.
+    metric
+        The metric that it is about; None for the value.
+    """
+
+    def __init__(self, surrogate: Callable[[History], Any], engine: Engine, metric: str | None = None) -> None:
+        self._surrogate, self._engine, self._metric = surrogate, engine, metric
+        # The newest posteriors by number of trials, with those trials.
+        self._kept: dict[int, tuple[tuple[Trial, ...], Posterior]] = {}
+
+    def posterior(self, history: History, rng: Streams) -> Posterior:
+        """The posterior given all trials; with a sequential engine, by way of the fits that proposals were made from.
+
+        Fits that were made for a look at the posterior alone are no step of that way, or looking would change what is
+        proposed next.
+        """
+        steps = [*(_earlier(history) if self._engine.sequential else []), len(history)]
+        kept = {n: fit for n, fit in self._kept.items() if n in steps and fit[0] == history.trials[:n]}
+        begun = max(kept, default=0)
+        posterior = kept[begun][1] if kept else None
+        for n in steps:
+            if n > begun:
+                posterior = self._first(n, history, rng, posterior)
+                kept[n] = history.trials[:n], posterior
+        assert posterior is not None
+        self._kept = {n: kept[n] for n in sorted(kept)[-2:]}
+        return posterior
+
+    def _first(self, n: int, history: History, rng: Streams, previous: Posterior | None) -> Posterior:
+        """The posterior given the first n trials."""
+        from bayeshpo.inference.density import log_density
+        from bayeshpo.inference.fitting import fit
+        from bayeshpo.surrogates.base import Columns, TrainingData
+
+        history = replace(history, trials=history.trials[:n], pending=())
+        surrogate, limits = self._surrogate(history), ()
+        if self._metric is not None:
+            constraint = history.aims.constraints.get(self._metric)
+            history = history.of(self._metric)
+            limits = () if constraint is None else [history.sign * limit for limit in constraint.finite]
+        data = TrainingData.of(history, outliers=surrogate.expects_outliers, limits=limits)
+        density = log_density(surrogate, Columns.of(history.space))
+        purpose = "inference" if self._metric is None else f"inference of {self._metric}"
+        return fit(self._engine, density, data, rng=rng.generator(purpose, n), previous=previous)
+
+
+def _earlier(history: History) -> list[int]:
+    """Numbers of trials that earlier fits had seen, as the suggestions made from them recorded them."""
+    suggestions = [*(t.suggestion for t in history.trials), *history.pending]
+    seen = {s.info[FITTED] for s in suggestions if FITTED in s.info}
+    return sorted(n for n in seen if n < len(history))
