@@ -18,6 +18,7 @@ BASES = {
     "branin": ("branin", {}),
     "tree": ("tree", {}),
     "logistic": ("logistic_breast_cancer", {}),
+    "within_limits": ("gramacy", {}),
     "categorical": ("table", {"data": "cifar100"}),
 }
 KINDS = {

@@ -36,14 +36,14 @@ class Wrapper:
         self.optimum, self.optimisers = problem.optimum, optimisers(problem)
         self.work_unit, self.noisy = problem.work_unit, is_noisy(problem)
         # Capabilities are asked of instances, so that a wrapper has those of what it is around.
-        if isinstance(problem, TrueValue):
-            self.true_value = self._true_value
-        if isinstance(problem, Differentiable):
-            self.evaluate_with_gradient = self._evaluate_with_gradient
         if isinstance(problem, MultiObjective):
             self.objectives = problem.objectives
         if isinstance(problem, Constrained):
             self.constraints = problem.constraints
+        if isinstance(problem, TrueValue):
+            self.true_value = self._true_value
+        if isinstance(problem, Differentiable):
+            self.evaluate_with_gradient = self._evaluate_with_gradient
 
     def inward(self, configuration: Configuration) -> Configuration:
         """The problem's own configuration that one of the wrapper's stands for."""
