@@ -1,6 +1,14 @@
 """Contract suites: what every part of a kind promises, as checks that anyone's own part can be put through."""
 
+from bayeshpo.testing.searchers import SEARCHER_PROMISES, check_searcher
 from bayeshpo.testing.surrogates import MIXTURE_PROMISES, SURROGATE_PROMISES, check_surrogate
 from bayeshpo.testing.under_test import SurrogateUnderTest
 
-__all__ = ["MIXTURE_PROMISES", "SURROGATE_PROMISES", "SurrogateUnderTest", "check_surrogate"]
+__all__ = [
+    "MIXTURE_PROMISES",
+    "SEARCHER_PROMISES",
+    "SURROGATE_PROMISES",
+    "SurrogateUnderTest",
+    "check_searcher",
+    "check_surrogate",
+]
