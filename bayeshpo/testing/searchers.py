@@ -70,10 +70,12 @@ class Bowl:
         The share of trials that fail, in one part of the space and here and there elsewhere; 1 means all.
     """
 
-    name, optimum, work_unit = "bowl", 0.0, "evaluation"
+    name, work_unit = "bowl", "evaluation"
+    optimum: float | None = 0.0
 
     def __init__(self, space: SearchSpace, direction: Direction = "minimize", failing: float = 0.0) -> None:
-        self.space, self.direction, self._failing = space, direction, failing
+        self.space, self._failing = space, failing
+        self.direction: Direction = direction
 
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The value and its gradient; raises in what fails."""
