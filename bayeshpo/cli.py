@@ -1,4 +1,4 @@
-"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``prior``, ``sbc``, ``list``.
+"""Command line: ``bayeshpo run``, ``status``, ``figures``, ``summary``, ``prior``, ``sbc``, ``list``, ``new``.
 
 Heavy imports wait for their command.
 """
@@ -29,7 +29,6 @@ STOPPED, REFUSED, INTERRUPTED = 1, 2, 130
 app = typer.Typer(
     help="Bayesian hyperparameter optimisation with full posterior inference.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
@@ -58,6 +57,9 @@ def run(
     results: Annotated[Path | None, typer.Option(help="Results folder; results/NAME by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="Trials per run, in place of the file's.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="local, dask or a Dask scheduler's address, in place of the file's.")
+    ] = None,
 ) -> None:
     """Run an experiment, or go on with it: finished trials are kept, and are not run again."""
     from rich.console import Console
@@ -66,17 +68,42 @@ def run(
     with _refusals():
         from bayeshpo.experiment import spec
 
-        plan = spec.read(file, budget=budget, seeds=seeds)
+        plan = spec.read(file, budget=budget, seeds=seeds, executor=executor)
         for warning in plan.warnings:
             typer.echo(f"bayeshpo: warning: {warning}", err=True)
         folder = results or Path("results") / plan.experiment.name
         try:
             stopped = _execute(plan, folder, workers, console)
         except KeyboardInterrupt:
-            _say_how_to_resume(console, folder, file, workers=workers, results=results, budget=budget, seeds=seeds)
+            options = {"workers": workers, "results": results, "budget": budget, "seeds": seeds, "executor": executor}
+            _say_how_to_resume(console, folder, file, **options)
             raise typer.Exit(INTERRUPTED) from None
     if stopped:
         raise typer.Exit(STOPPED)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment's name.")]) -> None:
+    """Write NAME.toml, a commented experiment file that runs as it is."""
+    with _refusals():
+        from bayeshpo.experiment.template import write_template
+
+        path = write_template(name)
+    typer.echo(f"{path} is written; run it with:\n  bayeshpo run {path}")
+
+
+@app.command()
+def status(results: ResultsArgument) -> None:
+    """Say which runs of an experiment are done, running, failed, interrupted or missing; nothing is changed."""
+    from rich.console import Console
+
+    with _refusals():
+        from bayeshpo.experiment.display import print_status
+        from bayeshpo.experiment.status import status as states
+        from bayeshpo.experiment.store import Results
+
+        found = Results(results)
+        print_status(found.experiment["name"], states(found), Console())
 
 
 @app.command()
@@ -247,6 +274,11 @@ def _refusals() -> Iterator[None]:
     """Turn an error raised on purpose into one line and an exit code."""
     try:
         yield
+    except OSError as error:
+        # A full disk or a folder that may not be written: the trials on record are not touched.
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"bayeshpo: {where}{error.strerror or error}", err=True)
+        raise typer.Exit(STOPPED) from None
     except BayeshpoError as error:
         typer.echo(f"bayeshpo: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(REFUSED if isinstance(error, SpecificationError) else STOPPED) from None

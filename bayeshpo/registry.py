@@ -20,11 +20,26 @@ class Entry:
     restricted: bool = False
     # Whether a surrogate uses gradients, so that trials should bring them.
     uses_gradients: bool = False
+    # The extra of this package that it needs.
+    extra: str | None = None
 
     def load(self) -> Any:
-        """Import the class or function."""
+        """Import the class or function.
+
+        Raises
+        ------
+        SpecificationError
+            If a package of its extra is not installed, with the command that installs it.
+        """
         module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise SpecificationError(
+                f"{error.name} is not installed; install it with: pip install 'bayeshpo[{self.extra}]'"
+            ) from None
 
 
 PROBLEMS = {
@@ -103,6 +118,19 @@ SEARCHERS = {
     ),
     "bayesian": Entry(
         "bayeshpo.searchers.bayesian:BayesianSearcher", "full posterior of a surrogate, acquisition over its draws"
+    ),
+    "sklearn_random": Entry(
+        "bayeshpo.experiment.peers.sklearn:SklearnRandomSearcher", "the draws of scikit-learn's RandomizedSearchCV"
+    ),
+    "sklearn_grid": Entry(
+        "bayeshpo.experiment.peers.sklearn:SklearnGridSearcher", "the order of scikit-learn's GridSearchCV"
+    ),
+    "optuna": Entry("bayeshpo.experiment.peers.optuna:OptunaSearcher", "Optuna's TPE, GP or CMA-ES", extra="optuna"),
+    "smac": Entry(
+        "bayeshpo.experiment.peers.smac:SMACSearcher", "SMAC3's random forest or Gaussian process", extra="smac"
+    ),
+    "external": Entry(
+        "bayeshpo.experiment.peers.external:ExternalSearcher", "a library in a process of its own, by JSON lines"
     ),
 }
 

@@ -74,6 +74,12 @@ class SearchSpace:
         return tuple(j for name, j in self._position.items() if name in self._conditional)
 
     @property
+    def in_order(self) -> tuple[str, ...]:
+        """Names of the hyperparameters, each after those that decide whether it is active."""
+        free = tuple(name for name in self.names if name not in self._conditional)
+        return free + tuple(name for name in self._conditional if name in self._position)
+
+    @property
     def continuous(self) -> np.ndarray:
         """Which columns are continuous (D,)."""
         return np.array([e.kind == "continuous" for e in self.encodings], dtype=bool)
@@ -135,6 +141,12 @@ class SearchSpace:
         columns = [e.decode(X[:, j]) for j, e in enumerate(self.encodings)]
         active, _ = self._activity(columns, len(X))
         return np.column_stack([active[name] for name in self.names])
+
+    def is_active(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Whether a hyperparameter is active, given the active ones of those that come before it (`in_order`)."""
+        if name not in self._conditional:
+            return True
+        return bool(self.active(_placed(self.encode([values])))[0, self._position[name]])
 
     def legal(self, X: np.ndarray) -> np.ndarray:
         """Which points (n, D) break no forbidden clause: a boolean array (n,)."""

@@ -208,7 +208,7 @@ class Study:
         seconds = (time.perf_counter() - start) / len(suggestions)
         suggestions = [replace(s, seconds=seconds) for s in suggestions]
         self.reports += [{"trial": suggestions[0].index, **row} for row in self.searcher.reports()]
-        self.history = replace(self.history, pending=(*self.history.pending, *suggestions))
+        self.history = self.history.with_pending(suggestions)
         return suggestions
 
     def check(self, offered: Capabilities | None = None) -> None:

@@ -293,7 +293,19 @@ class History:
     def add(self, trial: Trial) -> History:
         """A new history with one trial more; its suggestion is no longer pending."""
         pending = tuple(s for s in self.pending if s.index != trial.suggestion.index)
-        return replace(self, trials=(*self.trials, trial), pending=pending)
+        longer = replace(self, trials=(*self.trials, trial), pending=pending)
+        # In a long study, what is known of the trials before is not found out anew for each.
+        alone = replace(self, trials=(trial,), pending=())
+        for name in ("losses", "finished", "failed"):
+            if name in vars(self):
+                vars(longer)[name] = np.append(vars(self)[name], getattr(alone, name))
+        return longer
+
+    def with_pending(self, suggestions: Iterable[Suggestion]) -> History:
+        """A new history with suggestions more that are pending, and all that is known of the trials."""
+        longer = replace(self, pending=(*self.pending, *suggestions))
+        vars(longer).update({name: known for name, known in vars(self).items() if name not in vars(longer)})
+        return longer
 
     @cached_property
     def X(self) -> np.ndarray:

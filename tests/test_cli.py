@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import bayeshpo
 from bayeshpo.cli import app
+from bayeshpo.experiment import spec
 from bayeshpo.experiment.store import Results
 from bayeshpo.problems import suite
 from bayeshpo.registry import SUITES, SURROGATES
@@ -29,7 +30,7 @@ name = "random"
 def test_help_names_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("run", "figures", "summary", "prior", "list"))
+    assert all(command in result.stdout for command in ("run", "status", "new", "figures", "summary", "prior", "list"))
 
 
 def test_version() -> None:
@@ -45,7 +46,7 @@ def test_command_line_starts_without_heavy_imports() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["figures", "summary"])
+@pytest.mark.parametrize("command", ["figures", "summary", "status"])
 def test_folder_without_results_is_refused(tmp_path: Path, command: str) -> None:
     result = CliRunner().invoke(app, [command, str(tmp_path)])
     assert result.exit_code == 2
@@ -69,6 +70,22 @@ def test_experiment_from_file_to_figures(tmp_path: Path, monkeypatch: pytest.Mon
     table = CliRunner().invoke(app, ["summary", "results/tiny"])
     assert table.exit_code == 0
     assert "random" in table.stdout
+
+
+def test_new_writes_an_experiment_that_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["new", "mine"])
+    assert (result.exit_code, result.stdout) == (0, "mine.toml is written; run it with:\n  bayeshpo run mine.toml\n")
+    plan = spec.read("mine.toml")
+    assert plan.experiment.name == "mine"
+    assert len(plan.runs) == 8
+    again = CliRunner().invoke(app, ["new", "mine"])
+    assert (again.exit_code, again.stderr) == (2, "bayeshpo: mine.toml is there already; give another name\n")
+    assert CliRunner().invoke(app, ["new", "../mine"]).exit_code == 2
+
+
+def test_completion_is_offered() -> None:
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).stdout
 
 
 def test_list_names_every_part_of_a_kind() -> None:

@@ -96,9 +96,10 @@ from bayeshpo.problem import capabilities
 from bayeshpo.registry import SEARCHERS, create
 problems = {
     "grid": create("problem", "mlp_iris", {"discrete": True, "epochs": 2}),
+    "sklearn_grid": create("problem", "mlp_iris", {"discrete": True, "epochs": 2}),
     "hypergradient": create("problem", "logistic_breast_cancer", {}),
 }
-for name in SEARCHERS.keys() - {"bayesian"}:
+for name in SEARCHERS.keys() - {"bayesian", "external", "smac"}:
     problem = problems.get(name) or create("problem", "branin", {})
     study = bayeshpo.Study(problem.space, create("searcher", name, {}), problem.direction)
     study.check(capabilities(problem))

@@ -214,7 +214,7 @@ def test_ctrl_c_keeps_trials_and_prints_the_command_that_resumes(tmp_path: Path,
     assert trials(tmp_path / "my results") == trials(undisturbed)
 
 
-def test_worker_that_dies_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_run_of_a_worker_that_dies_is_taken_up_again(tmp_path: Path, undisturbed: Path) -> None:
     plan = planned(tmp_path, LONG, seeds=2)
     victims: list[str] = []
 
@@ -224,11 +224,13 @@ def test_worker_that_dies_is_reported_and_the_rest_goes_on(tmp_path: Path) -> No
             (worker,) = multiprocessing.active_children()
             worker.kill()
 
-    errors = run_plan(plan, tmp_path / "r", workers=1, display=Recorder(kill_first))
-    assert list(errors) == victims
-    assert "its worker process died with exit code -9" in errors[victims[0]]
-    done = {run.run_id: run.done is not None for run in Results(tmp_path / "r").runs()}
-    assert done == {run.id: run.id not in victims for run in plan.runs}
+    display = Recorder(kill_first)
+    assert run_plan(plan, tmp_path / "r", workers=1, display=display) == {}
+    again = "its worker process died with exit code -9; another one goes on with it"
+    assert [(progress.run, progress.again) for progress in display.seen if progress.again] == [(victims[0], again)]
+    found = trials(tmp_path / "r")
+    assert {len(records) for records in found.values()} == {BUDGET}
+    assert found["branin", "random", 0] == trials(undisturbed)["branin", "random", 0]
 
 
 def test_run_with_damaged_records_is_reported_and_left_alone(tmp_path: Path, undisturbed: Path) -> None:

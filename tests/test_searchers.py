@@ -1,10 +1,8 @@
-"""Laws of every baseline searcher, and how far the gradient searchers get."""
+"""Laws of baseline searchers beyond the contract of all, and how far the gradient searchers get."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -83,17 +81,6 @@ def thirds_fail(x):
 
 
 @pytest.mark.parametrize("key", SEARCHERS)
-def test_suggestions_are_legal_numbered_and_json(key):
-    problem = Quadratic(SEARCHERS[key][1])
-    trials = run(key, problem, 25).history.trials
-    assert [t.suggestion.index for t in trials] == list(range(25))
-    X = problem.space.encode(t.configuration for t in trials)
-    np.testing.assert_allclose(problem.space.snap(X), X, atol=1e-12)
-    assert problem.space.legal(X).all()
-    json.dumps([t.to_record() for t in trials])
-
-
-@pytest.mark.parametrize("key", SEARCHERS)
 @pytest.mark.parametrize("fails", [lambda x: False, thirds_fail])
 def test_a_study_resumed_from_records_goes_on_as_if_undisturbed(key, fails):
     problem = Quadratic(SEARCHERS[key][1], fails=fails)
@@ -122,31 +109,6 @@ def test_failures_everywhere_are_survived(key):
     assert not any(t.finished for t in trials)
     if not key.startswith("random_finite"):
         assert len({str(t.configuration) for t in trials}) == 20
-
-
-@pytest.mark.parametrize("key", SEARCHERS)
-def test_asking_for_several_before_telling(key):
-    problem = Quadratic(SEARCHERS[key][1])
-    s = study(key, problem)
-    for _ in range(4):
-        suggestions = s.ask(5)
-        assert len({x.index for x in suggestions}) == 5
-        for x in reversed(suggestions):
-            s.tell(x, problem.evaluate(x.configuration, rng=np.random.default_rng(0)))
-    assert len(s.history) == 20
-
-
-def test_two_processes_agree():
-    code = (
-        "import test_searchers as t, json;"
-        "print(json.dumps([[r.configuration for r in t.run(k, t.Quadratic(s), 20).history.trials]"
-        " for k, (_, s) in t.SEARCHERS.items()]))"
-    )
-    command = [sys.executable, "-c", code]
-    directory = __file__.rpartition("/")[0]
-    there = json.loads(subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True).stdout)
-    here = [[t.configuration for t in run(k, Quadratic(s), 20).history.trials] for k, (_, s) in SEARCHERS.items()]
-    assert there == here
 
 
 def test_random_draws_are_independent_of_what_came_back():

@@ -13,21 +13,12 @@ from bayeshpo.problem import is_noisy, optimisers
 from bayeshpo.problems import signatures, suite
 from bayeshpo.problems.build import build, identity
 from bayeshpo.problems.synthetic import Branin
-from bayeshpo.registry import PROBLEMS, SUITES, WRAPPERS, create
+from bayeshpo.registry import PROBLEMS, SUITES, WRAPPERS
 from bayeshpo.testing import check_problem
 
 DATA = Path(os.environ.get("BAYESHPO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no learning curves: expected the folder {DATA}")
 MEMBERS = {identity(*suite(name).parts(label)): (name, label) for name in SUITES for label in suite(name)}
-
-
-# Problems of several objectives, or within limits, are in no suite: a suite is compared by one value.
-OF_SEVERAL_AIMS = ("gramacy", "branin_currin", "dtlz2", "forest_digits")
-
-
-@pytest.mark.parametrize("name", OF_SEVERAL_AIMS)
-def test_problems_of_several_aims_keep_their_promises_too(name):
-    check_problem(create("problem", name, {}))
 
 
 def cases():
@@ -46,7 +37,7 @@ def test_every_problem_keeps_its_promises_and_its_signature(name, label, monkeyp
 
 def test_every_registered_part_is_in_a_suite_and_every_problem_of_a_suite_has_a_signature():
     parts = [suite(name).parts(label) for name, label in MEMBERS.values()]
-    assert {name for name, _, _ in parts} == set(PROBLEMS) - set(OF_SEVERAL_AIMS)
+    assert {name for name, _, _ in parts} == set(PROBLEMS)
     assert set(signatures._committed()) == set(MEMBERS)
     # The others have tests of their own.
     used = {wrapper["name"] for _, _, wrappers in parts for wrapper in wrappers}

@@ -159,3 +159,19 @@ def test_telling_ends_pending():
     history = History(SPACE, pending=(first.suggestion, second.suggestion)).add(first)
     assert history.pending == (second.suggestion,)
     assert len(history) == 1
+
+
+def test_what_is_known_of_a_history_is_carried_on():
+    space = as_space({"x": (0.0, 1.0)})
+    outcomes = [Outcome(1.0), Outcome.of("bad"), Outcome.stopped([(0.5, 2.0)]), Outcome(-3.0), Outcome.censored(4.0)]
+    trials = [Trial(Suggestion({"x": 0.1 * i}, i, "t"), outcome) for i, outcome in enumerate(outcomes)]
+    carried = History(space, "maximize")
+    for trial in trials:
+        carried = carried.with_pending([trial.suggestion])
+        carried = carried.add(trial)
+        fresh = History(space, "maximize", carried.trials)
+        for name in ("losses", "finished", "failed"):
+            np.testing.assert_array_equal(getattr(carried, name), getattr(fresh, name))
+            assert getattr(carried, name).dtype == getattr(fresh, name).dtype
+        assert carried.incumbent == fresh.incumbent
+        assert carried.pending == ()

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bayeshpo.experiment.runner import Display
 from bayeshpo.experiment.spec import Plan, RunSpec
-from bayeshpo.experiment.worker import Progress
+from bayeshpo.experiment.status import STATES, RunStatus, counted
+from bayeshpo.experiment.worker import Display, Progress
 
 
 class ProgressTable:
@@ -77,7 +78,9 @@ class ProgressLines:
         """Take notice of how far a run has come."""
         run = self._runs[progress.run]
         begun = self._begun.get(run.id)
-        if progress.done or progress.error is not None:
+        if progress.again is not None:
+            self._print(run, progress.again)
+        elif progress.ended:
             self._ended += 1
             seconds = "" if begun is None else f", {time.monotonic() - begun:.1f} s"
             self._print(run, f"{_state(progress)}{seconds}")
@@ -102,6 +105,33 @@ def display(plan: Plan, console: Console) -> Iterator[Display]:
         yield ProgressLines(plan, console)
 
 
+def print_status(name: str, rows: Sequence[RunStatus], console: Console) -> None:
+    """A table of how many runs are in which state, why some failed, and what to do."""
+    table = Table(title=f"Runs of {name}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for column in ("problem", "searcher"):
+        table.add_column(column, overflow="fold")
+    shown = [state for state in STATES if state == "done" or any(row.state == state for row in rows)]
+    for column in ("runs", *shown, "trials"):
+        table.add_column(column, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[RunStatus]] = {}
+    for row in rows:
+        groups.setdefault((row.problem, row.searcher), []).append(row)
+    for labels, group in groups.items():
+        counts = [sum(row.state == state for row in group) for state in shown]
+        trials = f"{sum(row.trials for row in group)}/{sum(row.budget for row in group)}"
+        table.add_row(*labels, str(len(group)), *(str(count) if count else "" for count in counts), trials)
+    console.print(table)
+    for row in rows:
+        if row.reason is not None:
+            line = f"failed: {row.problem}, {row.searcher}, seed {row.seed}, after {row.trials} trials: {row.reason}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    left = sum(row.state != "done" for row in rows)
+    words = f"{counted(rows)} of {len(rows)} runs." + (
+        " 'bayeshpo run' with its file does what is left." if left else ""
+    )
+    console.print(words, highlight=False, soft_wrap=True)
+
+
 def describe(run: RunSpec) -> str:
     """A run in words."""
     return f"{run.problem.label}, {run.searcher.label}, seed {run.seed}"
@@ -117,7 +147,7 @@ def _state(progress: Progress) -> str:
 
 
 def _kept(new: Progress, old: Progress) -> Progress:
-    """An error says nothing about trials: those known before still stand."""
-    if new.error is None:
+    """An error, or the death of a worker, says nothing about trials: those known before still stand."""
+    if new.error is None and new.again is None:
         return new
     return Progress(new.run, old.trials, old.failed, old.best, error=new.error)

@@ -124,6 +124,31 @@ class SearcherSpec(_Part):
         return self.problems is None or problem.label in self.problems
 
 
+class ExecutorSpec(_Model):
+    """Where runs are executed: "local", "dask", the address of a Dask scheduler, or a table."""
+
+    name: Literal["local", "dask"] = "local"
+    cluster: Literal["local", "slurm", "pbs", "lsf"] = "local"
+    scheduler: str | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, data: Any) -> Any:
+        if not isinstance(data, str):
+            return data
+        return {"name": "dask", "scheduler": data} if "://" in data else {"name": data}
+
+    @model_validator(mode="after")
+    def _fitting(self) -> ExecutorSpec:
+        elsewhere = self.cluster != "local" or self.scheduler is not None
+        if self.name == "local" and (elsewhere or self.options):
+            raise ValueError('cluster, scheduler and options are Dask\'s; give name = "dask"')
+        if self.scheduler is not None and (self.cluster != "local" or self.options):
+            raise ValueError("a scheduler has workers already; give either its address or a cluster with options")
+        return self
+
+
 class ExperimentSpec(_Model):
     """The whole file: problems x searchers x seeds."""
 
@@ -133,6 +158,7 @@ class ExperimentSpec(_Model):
     stop: str | None = None
     keep: Keep = "last"
     data_dir: str | None = None
+    executor: ExecutorSpec = ExecutorSpec()
     problems: Annotated[tuple[ProblemSpec, ...], Field(min_length=1)]
     searchers: Annotated[tuple[SearcherSpec, ...], Field(min_length=1)]
 
@@ -141,6 +167,7 @@ class ExperimentSpec(_Model):
         record: dict[str, Any] = {"name": self.name, "budget": self.budget, "seeds": self.seeds, "keep": self.keep}
         record |= {"stop": self.stop} if self.stop else {}
         record |= {"data_dir": self.data_dir} if self.data_dir else {}
+        record |= {"executor": self.executor.model_dump(exclude_defaults=True)} if self.executor.name != "local" else {}
         record["problems"] = [p.to_record() | ({"budget": p.budget} if p.budget else {}) for p in self.problems]
         record["searchers"] = [
             s.to_record()
@@ -192,7 +219,9 @@ class Plan(_Model):
     warnings: tuple[str, ...] = ()
 
 
-def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int | None = None) -> Plan:
+def read(
+    path: str | os.PathLike[str], *, budget: int | None = None, seeds: int | None = None, executor: str | None = None
+) -> Plan:
     """Read and check an experiment's file; every problem and searcher is built once, nothing is run.
 
     Parameters
@@ -203,6 +232,8 @@ def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int 
         Trials per run, in place of every budget of the file.
     seeds
         Number of seeds, in place of the file's.
+    executor
+        "local", "dask" or the address of a Dask scheduler, in place of the file's.
 
     Raises
     ------
@@ -214,6 +245,7 @@ def read(path: str | os.PathLike[str], *, budget: int | None = None, seeds: int 
         if value is not None and value < 1:
             raise SpecificationError(f"{option}: expected at least 1, got {value}")
     data = _load(path)
+    data |= {"executor": executor} if executor is not None else {}
     try:
         problems, places = expanded(data.get("problems"))
     except SpecificationError as error:

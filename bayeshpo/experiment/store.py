@@ -1,7 +1,7 @@
 """Records on disk: the results folder of an experiment, and the folder of one run.
 
-A line is written once, whole and flushed to the disk, after the trial it stands for. What a kill can leave behind is a
-truncated last line, or an inference row whose trial never finished; both are dropped when the run goes on.
+A line is written once and whole, after the trial it stands for. What a kill can leave behind is a truncated last line,
+or an inference row whose trial never finished; both are dropped when the run goes on.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ INFERENCE_COLUMNS = (
     "ess_per_second", "divergences", "bfmi_min", "tree_depth_hits", "khat", "evidence_increment", "seconds_compile",
     "seconds_sample", "seconds_maximise", "acquisition", "acquisition_mcse",
 )  # fmt: skip
+# Held by the runner that is at work in a results folder.
+LOCK = ".lock"
 _PARTIAL = ".partial"
 
 
@@ -198,7 +200,7 @@ def check_results(path: Path, experiment: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     if not (path / "experiment.json").is_file():
-        leftovers = {"runs", "experiment.json" + _PARTIAL}
+        leftovers = {"runs", LOCK, "experiment.json" + _PARTIAL}
         if any(entry.name not in leftovers for entry in path.iterdir()):
             raise SpecificationError(f"{path}: not empty, and not a results folder; {remedy}")
         return

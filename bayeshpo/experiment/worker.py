@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
@@ -38,6 +38,8 @@ class Progress:
         Why it ended before its budget was spent.
     error
         Why it could not go on.
+    again
+        Why another worker takes it up again.
     """
 
     run: str
@@ -47,6 +49,20 @@ class Progress:
     done: bool = False
     ended_early: str | None = None
     error: str | None = None
+    again: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody works on it any more."""
+        return self.done or self.error is not None
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def update(self, progress: Progress) -> None:
+        """Take notice of how far a run has come."""
+        ...
 
 
 def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> None:
@@ -77,6 +93,26 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     report(_progress(run, study, done=True))
 
 
+def attempt(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> None:
+    """`execute`, and report why it could not go on, which the run's folder keeps in ``error.txt``."""
+    try:
+        execute(run, path, report)
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        report(Progress(run.id, error=text + note_failure(path, f"{text}\n\n{traceback.format_exc()}")))
+
+
+def note_failure(path: Path, text: str) -> str:
+    """Keep why a run could not go on in its folder, in a line and what else is known; where that is, in words."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "error.txt").write_text(text + "\n", encoding="utf-8")
+    except OSError:
+        # Where the trouble is the disk itself, only the screen is left to say so.
+        return ""
+    return f" (see {path / 'error.txt'})"
+
+
 def serve(connection: Connection, log: Path) -> None:
     """Execute the runs that come over a connection, until None comes or the parent is gone.
 
@@ -95,19 +131,12 @@ def serve(connection: Connection, log: Path) -> None:
             return
         if task is None:
             return
-        run, path = task
-        try:
-            execute(run, path, connection.send)
-        except Exception as error:
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            connection.send(Progress(run.id, error=f"{text} (see {path / 'error.txt'})"))
+        attempt(*task, connection.send)
 
 
 def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:
     history, best = study.history, study.best
-    failed = sum(trial.failed for trial in history.trials)
+    failed = int(history.failed.sum())
     reason = study.ending.reason if study.ending is not None and study.ending.status != "finished" else None
     return Progress(run.id, len(history), failed, None if best is None else best.value, done, reason)
 
@@ -127,7 +156,7 @@ def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
         "reason": study.ending.reason,
         "stop": run.stop,
         "trials": n,
-        "failed": sum(t.failed for t in study.history.trials),
+        "failed": int(study.history.failed.sum()),
         "best": None if best is None else best.value,
         "recommendation": recommendation,
         "seconds": study.history.seconds,

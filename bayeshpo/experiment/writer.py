@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import IO, Any, BinaryIO, Self
 
-from bayeshpo.experiment.store import RecordError, RunRecord, plain, read_lines, write_json
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.store import LOCK, RecordError, RunRecord, plain, read_lines, write_json
 
 _PATIENCE = 10.0
+# Seconds between two times that trials without fits are forced to the disk.
+_SYNCED_EVERY = 1.0
 
 
 class RunWriter:
@@ -36,7 +41,7 @@ class RunWriter:
     """
 
     def __init__(self, path: Path, spec: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path, self._synced = path, 0.0
         path.mkdir(parents=True, exist_ok=True)
         self._trials = (path / "trials.jsonl").open("ab")
         try:
@@ -59,12 +64,24 @@ class RunWriter:
             self._inference.close()
 
     def append(self, trial: Mapping[str, Any], inference: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Record a trial after the fits that led to it, flushed to the disk."""
-        for row in inference:
+        """Record a trial after the fits that led to it; a kill at any moment later loses nothing.
+
+        Fits and their trials are forced to the disk at once, other trials once a second: a power cut may cost what
+        that second had found, which a resumed run finds again.
+        """
+        rows = list(inference)
+        for row in rows:
             if self._inference is None:
                 self._inference = (self.path / "inference.jsonl").open("ab")
             _append(self._inference, row)
+            os.fsync(self._inference.fileno())
         _append(self._trials, trial)
+        if rows or time.monotonic() - self._synced > _SYNCED_EVERY:
+            self._sync()
+
+    def _sync(self) -> None:
+        os.fsync(self._trials.fileno())
+        self._synced = time.monotonic()
 
     def keep_posterior(self, tree: Any, n: int) -> Path:
         """Keep the posterior given ``n`` trials (an `xarray.DataTree`) as zarr, whole or not at all."""
@@ -82,6 +99,7 @@ class RunWriter:
 
     def finish(self, done: Mapping[str, Any]) -> None:
         """Write how the run ended: the last thing that is written."""
+        self._sync()
         (self.path / "error.txt").unlink(missing_ok=True)
         write_json(self.path / "done.json", done)
 
@@ -98,10 +116,30 @@ class RunWriter:
         return record
 
 
+@contextmanager
+def claimed(results: Path) -> Iterator[None]:
+    """Hold a results folder, which is made if it is not there: one runner at a time works in it.
+
+    Raises
+    ------
+    SpecificationError
+        If another one does, saying which.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    with (results / LOCK).open("a+", encoding="utf-8") as stream:
+        if not _locked(stream):
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise SpecificationError(f"{results}: {holder} is at work on this experiment; wait for it, or end it")
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()} on {platform.node()}")
+        stream.flush()
+        yield
+
+
 def _append(stream: BinaryIO, record: Mapping[str, Any]) -> None:
     stream.write(_line(record))
     stream.flush()
-    os.fsync(stream.fileno())
 
 
 def _line(record: Mapping[str, Any]) -> bytes:
@@ -110,16 +148,21 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 def _lock(stream: BinaryIO, path: Path) -> None:
     """Hold a run's folder until the stream closes; a worker that is about to die is waited for."""
+    deadline = time.monotonic() + _PATIENCE
+    while not _locked(stream):
+        if time.monotonic() > deadline:
+            raise RecordError(f"{path}: another process is writing this run; wait for it or end it")
+        time.sleep(0.1)
+
+
+def _locked(stream: IO[Any]) -> bool:
+    """Lock a file until it closes; False if another process has."""
     if sys.platform == "win32":
-        return
+        return True
     import fcntl
 
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise RecordError(f"{path}: another process is writing this run; wait for it or end it") from None
-            time.sleep(0.1)
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

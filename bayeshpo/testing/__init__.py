@@ -1,14 +1,17 @@
 """Contract suites: what every part of a kind promises, as checks that anyone's own part can be put through."""
 
 from bayeshpo.testing.problems import PROBLEM_PROMISES, check_problem
+from bayeshpo.testing.searchers import SEARCHER_PROMISES, check_searcher
 from bayeshpo.testing.surrogates import MIXTURE_PROMISES, SURROGATE_PROMISES, check_surrogate
 from bayeshpo.testing.under_test import SurrogateUnderTest
 
 __all__ = [
     "MIXTURE_PROMISES",
     "PROBLEM_PROMISES",
+    "SEARCHER_PROMISES",
     "SURROGATE_PROMISES",
     "SurrogateUnderTest",
     "check_problem",
+    "check_searcher",
     "check_surrogate",
 ]

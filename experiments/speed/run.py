@@ -45,7 +45,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--botorch", help="the Python of an environment made from requirements-botorch.txt")
+    parser.add_argument("--botorch", help="the Python of an environment made by experiments/peers/environment")
     parser.add_argument("--parts", type=_parts, default=PARTS, help=f"of {','.join(PARTS)}; all by default")
     parser.add_argument("--output", type=Path, help="folder of records; results/speed by default")
     parser.add_argument("--quick", action="store_true", help="few and small cells, to see that everything runs")

@@ -1,0 +1,147 @@
+"""Runs on Dask: processes of this machine, the workers of a scheduler, or jobs of SLURM, PBS or LSF."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.spec import ExecutorSpec, RunSpec
+from bayeshpo.experiment.worker import Display, Progress, attempt, note_failure
+from bayeshpo.parallel import CORES_VARIABLE, one_blas_thread
+
+_TOPIC = "bayeshpo-progress"
+_JOBS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+# Seconds between two messages of a run on its way.
+_EVERY = 0.5
+
+
+def distribute(
+    executor: ExecutorSpec, waiting: list[RunSpec], results: Path, count: int, display: Display
+) -> dict[str, str]:
+    """Execute runs on Dask's workers, each one thread; a run whose worker dies is taken up again by another.
+
+    The results folder must be the same for all workers. A scheduler that is given by its address has its workers
+    already; those of a cluster that is made here are ``count``, and end with it.
+
+    Returns
+    -------
+    dict
+        Why runs could not be finished, by the run's identity.
+
+    Raises
+    ------
+    SpecificationError
+        If Dask is not installed, the scheduler is not there, or its workers have several threads.
+    """
+    client, cluster = _connected(executor, count)
+    try:
+        _refuse_threads(client)
+        client.subscribe_topic(_TOPIC, lambda event: display.update(Progress(**event[1]["progress"])))
+        return _gathered(client, waiting, results.absolute(), display)
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def job_cluster(name: str, options: dict[str, Any]) -> Any:
+    """A cluster of dask-jobqueue, one worker with one core a job unless the options say otherwise.
+
+    Parameters
+    ----------
+    name
+        "slurm", "pbs" or "lsf".
+    options
+        Arguments of the cluster, as ``{"queue": "normal", "memory": "4GB", "walltime": "02:00:00"}``.
+    """
+    import dask_jobqueue
+
+    options = {"cores": 1, "processes": options.get("cores", 1)} | options
+    try:
+        return getattr(dask_jobqueue, _JOBS[name])(**options)
+    except (TypeError, ValueError) as error:
+        raise SpecificationError(f"executor: cluster '{name}': {error}") from None
+
+
+def _connected(executor: ExecutorSpec, count: int) -> tuple[Any, Any]:
+    """A client, and the cluster that was made for it, if one was."""
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise SpecificationError(
+            f"executor 'dask': {error.name} is not installed; install it with: pip install 'bayeshpo[dask]'"
+        ) from None
+    if executor.scheduler is not None:
+        try:
+            return Client(executor.scheduler, timeout=10), None
+        except (OSError, ValueError) as error:
+            raise SpecificationError(f"executor: no Dask scheduler at '{executor.scheduler}': {error}") from None
+    if executor.cluster == "local":
+        options: dict[str, Any] = {"dashboard_address": None, **executor.options}
+        cluster = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **options)
+    else:
+        cluster = job_cluster(executor.cluster, executor.options)
+        cluster.scale(count)
+    return Client(cluster), cluster
+
+
+def _refuse_threads(client: Any) -> None:
+    for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
+        if worker["nthreads"] != 1:
+            raise SpecificationError(
+                f"executor: expected workers of one thread, got {worker['nthreads']} at {address}; start them with "
+                "--nthreads 1"
+            )
+
+
+def _gathered(client: Any, waiting: list[RunSpec], results: Path, display: Display) -> dict[str, str]:
+    from distributed import as_completed
+
+    errors: dict[str, str] = {}
+    futures = {client.submit(_execute, run, str(results), pure=False): run for run in waiting}
+    for future in as_completed(futures):
+        run = futures[future]
+        try:
+            last = Progress(**future.result())
+        except Exception as error:
+            # Not the run's own: a worker that died too often, or a scheduler that is gone.
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            last = Progress(run.id, error=text + note_failure(results / "runs" / run.id, text))
+        display.update(last)
+        if last.error is not None:
+            errors[run.id] = last.error
+    return errors
+
+
+def _execute(run: RunSpec, results: str) -> dict[str, Any]:
+    """A run on a worker; its last progress. What it reports on its way goes to the client as events."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    os.environ[CORES_VARIABLE] = "1"
+    seen: list[Progress] = []
+    with one_blas_thread():
+        attempt(
+            run,
+            Path(results) / "runs" / run.id,
+            _throttled(lambda p: worker.log_event(_TOPIC, {"progress": asdict(p)}), seen),
+        )
+    return asdict(seen[-1])
+
+
+def _throttled(send: Callable[[Progress], None], seen: list[Progress]) -> Callable[[Progress], None]:
+    """Keep the last progress, and send what is on its way now and then."""
+    sent = [-_EVERY]
+
+    def report(progress: Progress) -> None:
+        seen[:] = [progress]
+        if not progress.ended and time.monotonic() - sent[0] >= _EVERY:
+            sent[0] = time.monotonic()
+            send(progress)
+
+    return report
