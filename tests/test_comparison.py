@@ -14,6 +14,7 @@ from bayeshpo.analysis.comparison.fitting import fitted
 from bayeshpo.analysis.comparison.result import Comparison
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.inference.report import InferenceReport
+from bayeshpo.surrogates.symbolic import UNCOMPILED, function
 
 P, S, R, T = 10, 3, 6, 40
 # What is put in: differences of searchers, and how much they vary over problems, as log10 of regret.
@@ -111,17 +112,26 @@ class TestData:
         np.testing.assert_allclose(data.mean[row], difference.mean())
         np.testing.assert_allclose(data.squares[row], difference.var() * R)
 
-    def test_joint_normal_density_is_that_of_its_sufficient_statistics(self):
-        rng, rho, variance, mean = np.random.default_rng(0), 0.3, 0.4, 0.1
-        x = rng.normal(size=(2, R))
-        covariance = variance * ((1 - rho) * np.eye(R) + rho)
-        joint = stats.multivariate_normal(np.full(R, mean), covariance).logpdf(x)
-        squares = ((x - x.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        of_mean = stats.norm(mean, np.sqrt(variance * (1 + (R - 1) * rho) / R)).logpdf(x.mean(axis=1))
-        within = variance * (1 - rho)
-        ours = of_mean - (R - 1) / 2 * np.log(within) - squares / (2 * within)
+    def test_likelihood_of_differences_is_the_joint_normal_one(self):
+        data, rope, rho = correlated_t.Differences.of(simulated(), 0), 0.02, 0.3
+        model = correlated_t.build(data, rope, rho)
+        names = [v.name for v in model.value_vars]
+        density = function(model.value_vars, model.datalogp, mode=UNCOMPILED, on_unused_input="ignore")
+        final = simulated().final()
+
+        def both(mean: float, spread: float, sd: float, precision: float) -> tuple[float, float]:
+            values = {"mean": mean, "spread_above": np.log(spread), "sd": np.log(sd), "precision": np.log(precision)}
+            given = [values.get(name.removesuffix("_log__"), 0.0) for name in names]
+            shapes = [(2, P) if name.startswith(("sd", "precision")) else (2,) for name in names]
+            ours = density(*(np.full(shape, value) for value, shape in zip(given, shapes, strict=True)))
+            variance, between = (0.5 * rope + sd) ** 2, (0.5 * rope + spread) ** 2 / precision
+            covariance = variance * ((1 - rho) * np.eye(R) + rho) + between
+            law = stats.multivariate_normal(np.full(R, mean), covariance)
+            return float(ours), sum(law.logpdf(final[:, s] - final[:, 0]).sum() for s in (1, 2))
+
         # Equal up to what does not depend on the parameters.
-        assert np.diff(joint - ours) == pytest.approx(0.0, abs=1e-9)
+        first, second = both(0.1, 0.3, 0.2, 1.0), both(-0.2, 0.05, 0.07, 0.4)
+        assert first[0] - second[0] == pytest.approx(first[1] - second[1], rel=1e-9)
 
     def test_regions_of_a_new_problem(self):
         mean, spread, nu = np.full((10, 3), [[-1.0, 0.0, 1.0]]), np.full((10, 3), 0.001), np.full((10, 3), 5.0)

@@ -92,11 +92,10 @@ class Traces:
         ratio = self.regret / self.scales()[:, None, None, None]
         return np.where(there, np.where(np.isnan(ratio), 1.0, np.minimum(ratio, 1.0)), np.nan)
 
-    def final(self, values: np.ndarray | None = None) -> np.ndarray:
-        """Entries after the last evaluation of whole runs (P, S, R), NaN for others; of `normalised` by default."""
-        values = self.normalised() if values is None else values
+    def final(self) -> np.ndarray:
+        """Normalised regret after the last evaluation of whole runs (P, S, R), NaN for others."""
         last = np.maximum(self.budgets - 1, 0)
-        taken = np.take_along_axis(values, last[:, None, None, None], axis=3)[..., 0]
+        taken = np.take_along_axis(self.normalised(), last[:, None, None, None], axis=3)[..., 0]
         return np.where(self.whole, taken, np.nan)
 
     def comparable(self) -> Traces:

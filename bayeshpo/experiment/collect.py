@@ -9,41 +9,45 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bayeshpo.experiment.store import Results, RunRecord, inference_frame, trial_frame
+from bayeshpo.experiment.store import INFERENCE_COLUMNS, TRIAL_COLUMNS, Results, RunRecord, column_names, keyed
 
+Records = Callable[[RunRecord], list[dict[str, Any]]]
 # Runs in memory at one time.
 _GROUP = 50
 
 
-def collect(results: Results) -> tuple[Path, Path]:
+def collect(results: Results) -> tuple[Path, ...]:
     """Write ``trials.parquet`` and ``inference.parquet``; mappings and lists become JSON strings.
 
     Records are read twice, for the columns' types and for their content, so that memory does not grow with the number
     of runs.
     """
     runs = results.runs()
-    paths = results.path / "trials.parquet", results.path / "inference.parquet"
-    for path, frame in zip(paths, (trial_frame, inference_frame), strict=True):
-        schema = pa.unify_schemas([t.schema for t in _tables(runs, frame)], promote_options="permissive")
-        partial = path.with_name(path.name + ".partial")
-        with pq.ParquetWriter(partial, schema) as writer:
-            for table in _tables(runs, frame):
-                writer.write_table(_conformed(table, schema))
-        os.replace(partial, path)
-    return paths
+    contents = {
+        "trials": (TRIAL_COLUMNS, lambda run: run.trials),
+        "inference": (INFERENCE_COLUMNS, lambda run: run.inference),
+    }
+    return tuple(_write(results.path / f"{name}.parquet", runs, *content) for name, content in contents.items())
 
 
-def _tables(runs: Sequence[RunRecord], frame: Callable[[Sequence[RunRecord]], pd.DataFrame]) -> Iterator[pa.Table]:
+def _write(path: Path, runs: Sequence[RunRecord], columns: Sequence[str], records: Records) -> Path:
+    schema = pa.unify_schemas([t.schema for t in _tables(runs, columns, records)], promote_options="permissive")
+    partial = path.with_name(path.name + ".partial")
+    with pq.ParquetWriter(partial, schema) as writer:
+        for table in _tables(runs, columns, records):
+            writer.write_table(_conformed(table, schema))
+    os.replace(partial, path)
+    return path
+
+
+def _tables(runs: Sequence[RunRecord], columns: Sequence[str], records: Records) -> Iterator[pa.Table]:
     # An empty group still has the columns.
     for group in batched(runs, _GROUP) if runs else [()]:
-        rows = frame(group)
-        for name in rows.select_dtypes(object).columns:
-            rows[name] = [_text(value) for value in rows[name]]
-        yield pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
+        rows = [keyed(run, record) for run in group for record in records(run)]
+        yield pa.table({name: [_text(row.get(name)) for row in rows] for name in column_names(columns, rows)})
 
 
 def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -151,11 +151,11 @@ class Results:
 
     def trials(self) -> pd.DataFrame:
         """A row a trial of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
-        return trial_frame(self.runs())
+        return _frame([keyed(run, t) for run in self.runs() for t in run.trials], TRIAL_COLUMNS)
 
     def inference(self) -> pd.DataFrame:
         """A row a fit of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
-        return inference_frame(self.runs())
+        return _frame([keyed(run, row) for run in self.runs() for row in run.inference], INFERENCE_COLUMNS)
 
 
 def open_results(path: Path, experiment: Mapping[str, Any]) -> None:
@@ -304,23 +304,17 @@ def plain(value: Any) -> Any:
     raise TypeError(f"expected JSON values, got {type(value).__name__}: {value!r}"[:200])
 
 
-def trial_frame(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """A row a trial of some runs; see `Results.trials`."""
-    return _frame(((run, run.trials) for run in runs), TRIAL_COLUMNS)
+def keyed(run: RunRecord, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of a run with the columns that say which run it is of."""
+    return {"problem": run.problem, "searcher": run.searcher, "seed": run.seed, "run_id": run.run_id, **record}
 
 
-def inference_frame(runs: Iterable[RunRecord]) -> pd.DataFrame:
-    """A row a fit of some runs; see `Results.inference`."""
-    return _frame(((run, run.inference) for run in runs), INFERENCE_COLUMNS)
+def column_names(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of a table's columns: the run's, the known ones, and what else any row has."""
+    return list(dict.fromkeys([*KEY_COLUMNS, *columns, *(key for row in rows for key in row)]))
 
 
-def _frame(groups: Iterable[tuple[RunRecord, list[dict[str, Any]]]], columns: tuple[str, ...]) -> pd.DataFrame:
+def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [
-        {"problem": run.problem, "searcher": run.searcher, "seed": run.seed, "run_id": run.run_id} | record
-        for run, records in groups
-        for record in records
-    ]
-    names = list(dict.fromkeys([*KEY_COLUMNS, *columns, *(key for row in rows for key in row)]))
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=column_names(columns, rows))

@@ -31,7 +31,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
         axes.plot(wins.value[s], row, look.marker, color=look.color, markersize=5)
     axes.set_yticks(range(len(others)), [words(compared.searchers[s]) for s in others])
     axes.set_ylim(len(others) - 0.5, -0.5)
-    axes.set_xlim(0.0, 1.0)
+    axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("probability of ending better than random search")
     caption = (
         "Probability that a run ends with a lower regret than one of random search on the same problem, ties half, "
