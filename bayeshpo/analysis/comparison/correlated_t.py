@@ -56,7 +56,8 @@ def build(data: Differences, rope: float, correlation: float = 0.0) -> Any:
         mean = pm.Normal("mean", 0.0, 0.25, shape=pairs)
         least = _RESOLUTION * rope
         spread = pm.Deterministic("spread", least + pm.HalfNormal("spread_above", 0.25, shape=pairs))
-        nu = pm.Deterministic("nu", 1.0 + pm.Gamma("nu_above_1", 2.0, 0.1, shape=pairs))
+        # Chains that begin with light tails take far problems for noisy ones, and stay there.
+        nu = pm.Deterministic("nu", 1.0 + pm.Gamma("nu_above_1", 2.0, 0.1, shape=pairs, initval=np.ones(pairs)))
         # Student's t is normal given its precision: delta[p] is integrated out.
         precision = pm.Gamma("precision", nu[:, None] / 2, nu[:, None] / 2, shape=(pairs, problems))
         typical = pm.HalfNormal("typical", 0.25, shape=pairs)
