@@ -10,12 +10,17 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bayeshpo.analysis.costs import against_cost
 from bayeshpo.analysis.figures.logarithmic import logarithmic
-from bayeshpo.analysis.figures.style import Drawing, counted, curves, legend, looks, new_figure, words
+from bayeshpo.analysis.figures.style import Drawing, counted, curves, legend, listed, looks, new_figure, words
 from bayeshpo.analysis.regret import quartiles
 from bayeshpo.analysis.traces import Traces
 
 NOTHING = "no trial has finished, or what trials took is not on record"
 _COSTS = (("work", "work"), ("evaluating", "seconds evaluating"), ("searching", "searcher's own seconds"))
+_MEANINGS = {
+    "work": "work in the problem's own unit",
+    "evaluating": "seconds of evaluating",
+    "searching": "the searcher's own seconds of proposing",
+}
 _PROBLEMS = 4
 _POINTS = 60
 
@@ -54,9 +59,9 @@ def _figure(name: str, traces: Traces, problems: Sequence[int], width: float) ->
     legend(figure, style, width)
     seeds = [int(n) for n in (traces.lengths[problems] > 0).sum(axis=2).ravel() if n]
     caption = (
-        "Regret of the best value so far against its cost: work in the problem's own unit, seconds of evaluating, and "
-        f"the searcher's own seconds of proposing. Medians over {counted(seeds, 'seed')} of each searcher, drawn as "
-        "far as half of its runs go; log axes. A single trial's evaluation counts when it has ended."
+        f"Regret of the best value so far against its cost: {listed([_MEANINGS[cost] for cost, _ in columns])}. "
+        f"Medians over {counted(seeds, 'seed')} of each searcher, drawn as far as half of its runs go; log axes. A "
+        "trial counts when it has ended."
     )
     return Drawing(name, figure, caption)
 

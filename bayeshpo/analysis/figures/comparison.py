@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.figures.style import GUIDE, WARNING, Drawing, looks, new_figure, words
+from bayeshpo.analysis.figures.style import GUIDE, WARNING, WIDE, Drawing, looks, new_figure, words
 
 NOTHING = "there is no comparison yet: bayeshpo compare RESULTS"
 
@@ -17,7 +17,7 @@ def draw(records: Sequence[Mapping[str, Any]], width: float) -> list[Drawing]:
     """A panel a model, from the records of `bayeshpo compare`; none without any."""
     if not records:
         return []
-    columns = 2 if width >= 5.0 and len(records) > 1 else 1
+    columns = 2 if width >= WIDE and len(records) > 1 else 1
     rows = math.ceil(len(records) / columns)
     most = max(len(record["searchers"]) for record in records)
     figure = new_figure(width, rows * (0.2 * most + 0.85))

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from bayeshpo.analysis.figures.compared import comparable, coverage
 from bayeshpo.analysis.figures.logarithmic import logarithmic
-from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure
+from bayeshpo.analysis.figures.style import WIDE, Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.statistics.budget import places
 from bayeshpo.analysis.statistics.targets import TARGETS, ecdf, expected_running_time, first_hits
 from bayeshpo.analysis.traces import Traces
@@ -23,7 +23,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     shares = ecdf(hits, compared.whole, at.index + 1)
     times = _typical(expected_running_time(hits, compared.whole, compared.budgets))
     style = looks(compared.searchers)
-    side_by_side = width >= 5.0
+    side_by_side = width >= WIDE
     figure = new_figure(width, 2.6 if side_by_side else 4.4)
     left, right = figure.subplots(1, 2) if side_by_side else figure.subplots(2, 1)
     curves(left, at.at, {s: [share] for s, share in zip(compared.searchers, shares, strict=True)}, style)

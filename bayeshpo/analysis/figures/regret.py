@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.figures.logarithmic import level_of_zero, log_ticks
 from bayeshpo.analysis.figures.style import (
+    WIDE,
     Drawing,
     Look,
     counted,
@@ -51,7 +52,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
 def _columns(n: int, width: float) -> int:
     if n <= 3:
         return n if width / n >= 1.8 else min(n, 2)
-    return 2 if n == 4 or width < 5.0 else 3
+    return 2 if n == 4 or width < WIDE else 3
 
 
 def _panel(axes: Axes, regrets: Sequence[Regret], style: dict[str, Look]) -> None:

@@ -23,6 +23,8 @@ VENUES = {
     "neurips": 5.5, "iclr": 5.5, "icml": 3.25, "icml_page": 6.75, "aistats": 3.25, "aistats_page": 6.75, "uai": 3.25,
     "uai_page": 6.75, "jmlr": 6.0, "tmlr": 6.5,
 }  # fmt: skip
+# From this width on, panels stand side by side.
+WIDE = 5.0
 
 PRIOR = "#8C8C8C"
 DATA = "#000000"
@@ -153,7 +155,7 @@ def legend(figure: Figure, style: Mapping[str, Look], width: float) -> None:
         for searcher, look in style.items()
     ]
     longest = max(len(words(searcher)) for searcher in style)
-    fitting = max(1, int((width - 0.2) / (0.5 + 0.065 * longest)))
+    fitting = max(1, int((width - 0.2) / (0.5 + 0.055 * longest)))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), fitting))
 
 
