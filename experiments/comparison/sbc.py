@@ -41,10 +41,9 @@ def main() -> None:
     [outcome] = model.observed_RVs
     drawn = pm.draw([*model.free_RVs, outcome], draws=simulations, random_seed=0, mode=UNCOMPILED)
     truths = {str(rv.name): np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=False)}
-    density = compiled(model)
-    for i in range(simulations):
-        if {"simulation": i} in rows:
-            continue
+    waiting = [i for i in range(simulations) if {"simulation": i} not in rows]
+    density = compiled(model) if waiting else None
+    for i in waiting:
         rng = np.random.default_rng([1, i])
         fit = sampled(density.with_data(y=drawn[-1][i]), model, len(problem), 500, rng)
         truth = Fit({name: values[i][None, None] for name, values in truths.items()}, fit.report)
