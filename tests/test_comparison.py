@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from foreign_traces import hpob
 from scipy import stats
+from synthetic_results import write_results
+from typer.testing import CliRunner
 
 from bayeshpo.analysis.comparison import bradley_terry, correlated_t, log_regret, time_to_target
 from bayeshpo.analysis.comparison.fitting import fitted
 from bayeshpo.analysis.comparison.result import Comparison
+from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.cli import app
 from bayeshpo.inference.report import InferenceReport
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function
 
@@ -38,7 +44,8 @@ def simulated(seed: int = 0) -> Traces:
 
 
 def report(status: str = "ok") -> InferenceReport:
-    return InferenceReport("nuts", "sampled", 10, status=status, reason="R-hat 1.3")  # pyright: ignore
+    known = {"rhat_max": 1.0, "ess_bulk_min": 900.0, "divergences": 0}
+    return InferenceReport("nuts", "sampled", 10, status=status, reason="R-hat 1.3", **known)  # pyright: ignore
 
 
 def found(effect: np.ndarray, status: str = "ok") -> Comparison:
@@ -66,6 +73,25 @@ class TestClaims:
     def test_nothing_is_claimed_without_convergence(self):
         claim = found(np.tile([0.0, 1.0, 2.0], (100, 1)), "not_converged").claim
         assert claim == "No claim: the posterior did not pass its checks, R-hat 1.3."
+
+
+def test_command_prints_what_was_found_and_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    effect = np.tile([0.0, 1.0, 2.0], (100, 1))
+
+    def compare(traces: Traces, **limits: float) -> Iterator[Comparison]:
+        assert traces.searchers == ("random", "bayesian")
+        assert limits == {"floor": 0.001, "rope": 0.02, "target": 0.01}
+        yield found(effect)
+
+    monkeypatch.setattr("bayeshpo.analysis.comparison.compare", compare)
+    path = write_results(tmp_path / "demo", seeds=2, budget=6)
+    result = CliRunner().invoke(app, ["compare", str(path), "--rope", "0.02"])
+    assert result.exit_code == 0, result.output
+    assert "first has the lowest regret (probability 1.00); by far." in result.output
+    (record,) = read_comparisons(path)
+    assert record["best"] == [1.0, 0.0, 0.0]
+    refused = CliRunner().invoke(app, ["compare", str(path), "--rope", "2"])
+    assert (refused.exit_code, refused.stderr) == (2, "bayeshpo: --rope: expected a number between 0 and 1, got 2\n")
 
 
 class TestData:
