@@ -107,12 +107,54 @@ def status(results: ResultsArgument) -> None:
 
 
 @app.command()
-def figures(results: ResultsArgument) -> None:
+def figures(
+    results: ResultsArgument,
+    venue: Annotated[
+        str, typer.Option(help="Sets the width: neurips, iclr, icml, icml_page, aistats, uai, jmlr, tmlr.")
+    ] = "neurips",
+) -> None:
     """Draw the figures of an experiment and print their paths."""
     with _refusals():
         from bayeshpo.experiment.store import Results
 
-        _draw(Results(results).path)
+        _draw(Results(results).path, venue)
+
+
+@app.command()
+def tables(results: ResultsArgument) -> None:
+    """Write the LaTeX tables of an experiment, and its numbers as macros, and print their paths."""
+    with _refusals():
+        from bayeshpo.analysis.tables import write_tables
+
+        for path in write_tables(results):
+            typer.echo(str(path))
+
+
+@app.command()
+def compare(
+    results: ResultsArgument,
+    floor: Annotated[float, typer.Option(help="Normalised regret below which regrets are not told apart.")] = 1e-3,
+    rope: Annotated[float, typer.Option(help="Difference of normalised regrets that is practically none.")] = 0.01,
+    target: Annotated[float, typer.Option(help="Normalised regret of the time to a target.")] = 0.01,
+) -> None:
+    """Compare searchers by four Bayesian models, and say what may be claimed."""
+    from rich.console import Console
+
+    console = Console()
+    with _refusals():
+        for name, value in {"floor": floor, "rope": rope, "target": target}.items():
+            if not 0.0 < value < 1.0:
+                raise SpecificationError(f"--{name}: expected a number between 0 and 1, got {value:g}")
+        from bayeshpo.analysis.comparisons import comparable, print_comparison, write_comparisons
+
+        traces, records = comparable(results), []
+        # PyMC takes seconds to start: only now.
+        from bayeshpo.analysis.comparison import compare as models
+
+        for found in models(traces, floor=floor, rope=rope, target=target):
+            records.append(found.to_record())
+            print_comparison(records[-1], console)
+        typer.echo(str(write_comparisons(results, records)))
 
 
 @app.command()
@@ -233,20 +275,21 @@ def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) ->
         if planned.id in errors:
             typer.echo(f"stopped: {describe(planned)}: {errors[planned.id]}", err=True)
     results = Results(folder)
-    if not results.trials().empty:
+    if any(run.trials for run in results.runs()):
         from bayeshpo.analysis.summary import print_summary
+        from bayeshpo.experiment.collect import collect
 
-        results.collect()
+        collect(results)
         print_summary(folder, console)
         typer.echo(f"Results: {folder}")
         _draw(folder)
     return bool(errors)
 
 
-def _draw(folder: Path) -> None:
+def _draw(folder: Path, venue: str = "neurips") -> None:
     from bayeshpo.analysis.figures import draw_all
 
-    for path in draw_all(folder):
+    for path in draw_all(folder, venue=venue):
         typer.echo(str(path))
 
 

@@ -30,7 +30,8 @@ name = "random"
 def test_help_names_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(command in result.stdout for command in ("run", "status", "new", "figures", "summary", "prior", "list"))
+    commands = ("run", "status", "new", "figures", "summary", "tables", "compare", "prior", "list")
+    assert all(command in result.stdout for command in commands)
 
 
 def test_version() -> None:
@@ -46,7 +47,7 @@ def test_command_line_starts_without_heavy_imports() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["figures", "summary", "status"])
+@pytest.mark.parametrize("command", ["figures", "summary", "status", "tables", "compare"])
 def test_folder_without_results_is_refused(tmp_path: Path, command: str) -> None:
     result = CliRunner().invoke(app, [command, str(tmp_path)])
     assert result.exit_code == 2

@@ -9,21 +9,40 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from foreign_traces import hpob
 from matplotlib import colors
 from synthetic_results import trial, write_experiment, write_results, write_run
 
 from bayeshpo.analysis.__main__ import main
+from bayeshpo.analysis.comparisons import write_comparisons
 from bayeshpo.analysis.export import export
-from bayeshpo.analysis.figures import draw_all, regret, style
+from bayeshpo.analysis.figures import comparison, critical, draw_all, ranks, regret, style
+from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
 
-NAMES = ["regret", "lengthscales", "slice_hartmann6", "slice_svc_digits", "convergence"]
+NAMES = [
+    "regret", "anytime", "ranks", "iqm", "ecdf", "profile", "wins", "comparison", "lengthscales", "slice_hartmann6",
+    "slice_svc_digits", "convergence",
+]  # fmt: skip
+# What two searchers cannot have.
+LEFT_OUT = {"critical"}
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_results(tmp_path_factory.mktemp("results") / "demo", seeds=2, budget=8)
+    path = write_results(tmp_path_factory.mktemp("results") / "demo", seeds=2, budget=8)
+    write_comparisons(path, [comparison_record()])
+    return path
+
+
+def comparison_record(status: str = "ok") -> dict:
+    """What `bayeshpo compare` leaves of one model."""
+    return {
+        "name": "log_regret", "title": "Log regret", "unit": "log10, from the mean", "note": "12 runs.",
+        "searchers": ["random", "bayesian"], "low": [0.2, -0.5], "median": [0.3, -0.3], "high": [0.5, -0.2],
+        "best": [0.01, 0.99], "claim": "bayesian is best.", "report": {"status": status},
+    }  # fmt: skip
 
 
 def captions(folder: Path) -> dict[str, str]:
@@ -41,12 +60,17 @@ def few_runs(path: Path, *traces: list[float | None], optimum: float | None = 0.
     return path
 
 
+def traces_of(path: Path) -> Traces:
+    results = Results(path)
+    return Traces.of_results(results, results.runs())
+
+
 def test_every_figure_as_pdf_and_png_with_caption_and_the_same_bytes_twice(results: Path, tmp_path: Path):
     first = draw_all(results)
     assert [p.name for p in first] == [f"{n}.{s}" for n in NAMES for s in ("pdf", "png")] + ["captions.json"]
     assert all(p.parent == results / "figures" for p in first)
     assert set(captions(results / "figures")) == set(NAMES)
-    assert left_out(results / "figures") == {}
+    assert set(left_out(results / "figures")) == LEFT_OUT
     second = draw_all(results, tmp_path)
     for a, b in zip(first, second, strict=True):
         assert a.read_bytes() == b.read_bytes(), a.name
@@ -59,6 +83,8 @@ def test_every_figure_as_pdf_and_png_with_caption_and_the_same_bytes_twice(resul
 def test_captions_name_the_band_and_the_seeds(results: Path):
     text = captions(results / "figures") if (results / "figures").exists() else captions(draw_all(results)[0].parent)
     assert "medians and bands the quartiles over 2 seeds" in text["regret"]
+    assert "2 searchers on 2 problems, 2 seeds on each" in text["ranks"]
+    assert "95 % bootstrap intervals over problems" in text["ranks"]
     assert "On svc digits the optimum is unknown" in text["regret"]
     assert "90 % band" in text["slice_hartmann6"]
     assert "2 seeds" in text["lengthscales"]
@@ -78,8 +104,14 @@ def test_what_cannot_be_drawn_is_left_out_and_said(tmp_path: Path, caplog: pytes
     few_runs(tmp_path, [3.0, 1.0])
     with caplog.at_level(logging.WARNING):
         paths = draw_all(tmp_path)
-    assert [p.name for p in paths] == ["regret.pdf", "regret.png", "captions.json"]
-    assert set(left_out(tmp_path / "figures")) == {"lengthscales", "slice", "convergence"}
+    assert [p.name for p in paths] == ["regret.pdf", "regret.png", "anytime.pdf", "anytime.png", "captions.json"]
+    others = {"ranks", "iqm", "ecdf", "profile", "wins"}
+    assert set(left_out(tmp_path / "figures")) == LEFT_OUT | others | {
+        "comparison",
+        "lengthscales",
+        "slice",
+        "convergence",
+    }
     assert "'convergence' left out: no surrogate was fitted" in caplog.text
     assert "One seed" in captions(tmp_path / "figures")["regret"]
 
@@ -103,14 +135,14 @@ def test_incomplete_results_are_marked(tmp_path: Path):
 
 def test_mark_stands_on_the_face_of_the_figure(tmp_path: Path):
     with style.settings():
-        (drawing,) = regret.draw(Results(few_runs(tmp_path, [3.0, 1.0])).runs(), 5.5)
+        (drawing,) = regret.draw(traces_of(few_runs(tmp_path, [3.0, 1.0])), 5.5)
         style.mark_incomplete(drawing.figure, "1 missing")
     assert [t.get_text() for t in drawing.figure.texts] == ["incomplete results: 1 missing"]
 
 
 def test_zero_regret_is_visible_on_the_log_axis(tmp_path: Path):
     with style.settings():
-        (drawing,) = regret.draw(Results(few_runs(tmp_path, [3.0, 0.01, 0.0], [2.0, 0.5, 0.0])).runs(), 5.5)
+        (drawing,) = regret.draw(traces_of(few_runs(tmp_path, [3.0, 0.01, 0.0], [2.0, 0.5, 0.0])), 5.5)
     axes = drawing.figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == "0"
@@ -124,7 +156,7 @@ def test_zero_regret_is_visible_on_the_log_axis(tmp_path: Path):
 @pytest.mark.parametrize("trace", [[2.3, 2.1], [0.9, 0.25], [3.0, 0.9], [500.0, 1e-6], [0.5003, 0.5001], [1.0, 1.0]])
 def test_axis_has_labelled_ticks_however_narrow_or_wide_its_range(trace: list[float], tmp_path: Path):
     with style.settings():
-        (drawing,) = regret.draw(Results(few_runs(tmp_path, trace)).runs(), 5.5)
+        (drawing,) = regret.draw(traces_of(few_runs(tmp_path, trace)), 5.5)
         drawing.figure.draw_without_rendering()
     axes = drawing.figure.axes[0]
     low, high = axes.get_ylim()
@@ -141,7 +173,7 @@ def test_regret_that_is_zero_everywhere(tmp_path: Path):
 def test_bands_are_quartiles_and_do_not_cross_zero(tmp_path: Path):
     traces = [[1.0, 0.5], [2.0, 1e-9], [4.0, 1e-3]]
     with style.settings():
-        (drawing,) = regret.draw(Results(few_runs(tmp_path, *traces)).runs(), 5.5)
+        (drawing,) = regret.draw(traces_of(few_runs(tmp_path, *traces)), 5.5)
     axes = drawing.figure.axes[0]
     band = axes.collections[0].get_paths()[0].vertices
     at_first = band[band[:, 0] == 1.0][:, 1]
@@ -150,9 +182,45 @@ def test_bands_are_quartiles_and_do_not_cross_zero(tmp_path: Path):
     np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), [2.0, 1e-3])
 
 
+@pytest.mark.parametrize("width", [3.25, 6.75])
+def test_critical_differences_stand_where_the_ranks_are(width: float):
+    with style.settings():
+        (drawing,) = critical.draw(hpob(), width)
+    texts = {t.get_text() for t in drawing.figure.axes[0].texts}
+    assert {"FSBO (2.99)", "Random (5.73)", "CD = 0.97"} <= texts
+    # Two bars: FSBO with RGPE, and RGPE with four others.
+    assert sum(line.get_linewidth() == 2.4 for line in drawing.figure.axes[0].lines) == 2
+    assert "86 problems, 5 seeds on each" in drawing.caption
+    assert "p < 0.0001" in drawing.caption
+
+
+def test_a_model_that_did_not_converge_says_so_on_its_face():
+    with style.settings():
+        (drawing,) = comparison.draw([comparison_record("not_converged")], 5.5)
+    assert "not converged" in {t.get_text() for t in drawing.figure.axes[0].texts}
+    assert [t.get_text() for t in drawing.figure.axes[0].get_yticklabels()] == ["bayesian", "random"]
+
+
+def test_aggregates_say_what_is_missing_and_who_is_left_out(tmp_path: Path):
+    traces = {"a": [3.0, 2.0], "b": [3.0, 1.0], "c": [3.0, 0.5]}
+    write_experiment(tmp_path, {"p": {}, "q": {}}, tuple(traces), 2, 2)
+    for problem in "pq":
+        for searcher, values in traces.items():
+            if (problem, searcher) != ("q", "c"):
+                write_run(tmp_path, problem, searcher, 0, [trial(i, v) for i, v in enumerate(values)], optimum=0.0)
+    with style.settings():
+        (drawing,) = ranks.draw(traces_of(tmp_path), 5.5)
+    # One problem has no run of c, and the second seed has not begun.
+    assert "3 searchers on 1 problem, 1 seed on each" in drawing.caption
+    assert "1 problem left out, on which no seed has all of these searchers" in drawing.caption
+    assert "7 runs missing or unfinished" in drawing.caption
+
+
 def test_looks_are_distinct_and_do_not_depend_on_company():
     known = ["random", "sobol", "grid", "finite_difference", "hypergradient", "bayesian"]
     looks = style.looks([*known, "mine", "yours"])
+    assert style.looks(["yours"])["yours"] == looks["yours"]
+    assert style.looks(["Random"])["Random"] == looks["random"]
     assert len({look.color for look in looks.values()}) == len({look.marker for look in looks.values()}) == 8
     for name in known:
         assert style.looks([name])[name] == looks[name]

@@ -15,6 +15,7 @@ import pytest
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment import store, writer
+from bayeshpo.experiment.collect import collect
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.experiment.store import RecordError, Results, RunRecord, open_results
 from bayeshpo.experiment.writer import RunWriter
@@ -123,7 +124,7 @@ def test_missing_line_is_an_error(tmp_path: Path) -> None:
     lines = trials.read_text().splitlines(keepends=True)
     trials.write_text(lines[0] + lines[2])
     with pytest.raises(RecordError, match=r"line 2: expected trial 1, got 2"):
-        RunRecord.read(tmp_path)
+        _ = RunRecord.read(tmp_path).trials
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +237,7 @@ def test_frames_and_parquet_hold_every_run(tmp_path: Path) -> None:
     trials = results.trials()
     assert list(trials["run_id"]) == ["b", "b", "b", "a"]
     assert list(trials["value"]) == [0.0, 0.1, 0.2, 0.0]
-    paths = results.collect()
+    paths = collect(results)
     stored = pd.read_parquet(paths[0])
     assert json.loads(stored["configuration"][1]) == trials["configuration"][1]
     assert list(stored["value"]) == list(trials["value"])

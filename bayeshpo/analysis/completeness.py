@@ -47,7 +47,7 @@ class Completeness:
 
 def is_finished(run: RunRecord) -> bool:
     """Whether a run spent its budget or ended early for good; a budget raised later makes it unfinished again."""
-    return run.done is not None and (run.ended_early or len(run.trials) >= run.spec["budget"])
+    return run.done is not None and (run.ended_early or run.done["trials"] >= run.spec["budget"])
 
 
 def completeness(results: Results, runs: list[RunRecord]) -> Completeness:

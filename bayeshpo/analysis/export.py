@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayeshpo.analysis.comparisons import read_comparisons, write_comparisons
 from bayeshpo.analysis.kept import RELEVANT, open_kept, relevant_slice
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord, plain, write_json
@@ -18,7 +19,7 @@ from bayeshpo.experiment.store import Results, RunRecord, plain, write_json
 if TYPE_CHECKING:
     import xarray as xr
 
-_TRIAL_COLUMNS = ("index", "value", "status", "origin", "seconds_ask", "work")
+_TRIAL_COLUMNS = ("index", "value", "status", "origin", "seconds_ask", "seconds_evaluate", "work")
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "rhat_max", "ess_bulk_min", "divergences", "khat", "seconds_sample",
     "seconds_maximise",
@@ -56,6 +57,8 @@ def export(results: str | Path, destination: str | Path) -> list[Path]:
     source, target = Results(results), Path(destination)
     _clear(target)
     write_json(target / "experiment.json", {**source.experiment, "exported": True})
+    if comparisons := read_comparisons(source.path):
+        write_comparisons(target, comparisons)
     sliced = set()
     for run in source.runs():
         pair = (run.problem, run.searcher)

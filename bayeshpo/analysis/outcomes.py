@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayeshpo.analysis.completeness import is_finished
+from bayeshpo.analysis.recommended import recommended_regret
 from bayeshpo.analysis.regret import quartiles, simple_regret
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.trial import Status
@@ -23,6 +24,8 @@ class SearcherOutcome:
         Labels.
     regret
         Lower quartile, median and upper quartile over seeds of the regret after the last trial.
+    inference
+        Median over seeds of the inference regret; NaN where it is not on record.
     optimum_known
         Whether regret is the distance to the optimum, and not to the best value found in these results.
     best
@@ -41,6 +44,7 @@ class SearcherOutcome:
     problem: str
     searcher: str
     regret: tuple[float, float, float]
+    inference: float
     optimum_known: bool
     best: float | None
     seeds: int
@@ -58,7 +62,9 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
     rows = []
     for regret in simple_regret(runs):
         group = [run for run in runs if (run.problem, run.searcher) == (regret.problem, regret.searcher)]
-        trials = [trial for run in group for trial in run.trials]
+        by_run = [run.trials for run in group]
+        trials = [trial for own in by_run for trial in own]
+        recommended = [recommended_regret(run, own) for run, own in zip(group, by_run, strict=True)]
         values = [trial["value"] for trial in trials if trial["value"] is not None]
         better = min if group[0].spec["direction"] == "minimize" else max
         seconds = [t["seconds_ask"] for t in trials if t["origin"] != "initial"] or [t["seconds_ask"] for t in trials]
@@ -67,6 +73,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 problem=regret.problem,
                 searcher=regret.searcher,
                 regret=quartiles(regret.final),
+                inference=float(np.median(recommended)),
                 optimum_known=regret.optimum_known,
                 best=better(values) if values else None,
                 seeds=len(group),
@@ -75,7 +82,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 trials=len(trials),
                 failed=sum(Status(trial["status"]).failed for trial in trials),
                 seconds=float(np.median(seconds)) if seconds else float("nan"),
-                work=float(np.median([sum(t["work"] for t in run.trials) for run in group])),
+                work=float(np.median([sum(t["work"] for t in own) for own in by_run])),
                 work_unit=group[0].spec["work_unit"],
             )
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -69,16 +70,18 @@ def simple_regret(runs: Sequence[RunRecord]) -> list[Regret]:
     value found by any of these runs on the problem. A failed trial leaves the incumbent as it is. A value better than
     the stated optimum, as rounding and noise give, counts as a regret of 0.
     """
-    references = {problem: _reference([r for r in runs if r.problem == problem]) for problem in _labels(runs)}
+    # One run's records are in memory at a time.
+    losses = {run.path: sign(run) * recorded([t["value"] for t in run.trials]) for run in runs}
+    references = {p: _reference([r for r in runs if r.problem == p], losses) for p in _labels(runs)}
     pairs = dict.fromkeys((run.problem, run.searcher) for run in runs)
     regrets = []
     for problem, searcher in pairs:
         group = [run for run in runs if (run.problem, run.searcher) == (problem, searcher)]
         reference, known = references[problem]
-        lengths = np.array([_length(run) for run in group], dtype=int)
+        lengths = np.array([_length(run, len(losses[run.path])) for run in group], dtype=int)
         values = np.full((len(group), int(lengths.max(initial=0))), np.nan)
         for row, run, n in zip(values, group, lengths, strict=True):
-            trace = incumbent_regret([t["value"] for t in run.trials], _sign(run), reference)
+            trace = incumbent_regret(losses[run.path], reference if reference is None else sign(run) * reference)
             row[: len(trace)] = trace
             row[len(trace) : n] = trace[-1] if len(trace) else np.nan
         seeds = tuple(run.seed for run in group)
@@ -86,24 +89,30 @@ def simple_regret(runs: Sequence[RunRecord]) -> list[Regret]:
     return regrets
 
 
-def incumbent_regret(values: Sequence[float | None], sign: float, reference: float | None) -> np.ndarray:
+def recorded(values: Sequence[float | None]) -> np.ndarray:
+    """Recorded values as numbers (n,), NaN where a trial failed."""
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def incumbent_regret(losses: np.ndarray, reference: float | None) -> np.ndarray:
     """Regret of the incumbent after each trial (n,).
 
     Parameters
     ----------
-    values
-        What the trials gave, None where one failed.
-    sign
-        1 where the value is minimised, -1 where it is maximised.
+    losses
+        What the trials gave (n,), lower is better, NaN where one failed.
     reference
-        Value at which the regret is 0.
+        Loss at which the regret is 0; None where no trial has finished.
     """
-    losses = np.array([np.nan if value is None else sign * value for value in values], dtype=float)
     if reference is None:
         return losses
-    regret = np.fmin.accumulate(losses) - sign * reference
-    regret[regret <= _ROUNDING * max(1.0, abs(reference))] = 0.0
-    return regret
+    return distance(np.fmin.accumulate(losses), reference)
+
+
+def distance(losses: np.ndarray, reference: float) -> np.ndarray:
+    """Losses above the reference; 0 where a loss is below it, or above it by rounding."""
+    regret = losses - reference
+    return np.where(regret <= _ROUNDING * max(1.0, abs(reference)), 0.0, regret)
 
 
 def quartiles(values: np.ndarray) -> tuple[float, float, float]:
@@ -128,19 +137,19 @@ def _labels(runs: Sequence[RunRecord]) -> list[str]:
     return list(dict.fromkeys(run.problem for run in runs))
 
 
-def _sign(run: RunRecord) -> float:
+def sign(run: RunRecord) -> float:
+    """1 where the run's value is minimised, -1 where it is maximised."""
     return 1.0 if run.spec["direction"] == "minimize" else -1.0
 
 
-def _length(run: RunRecord) -> int:
-    return max(len(run.trials), run.spec["budget"]) if run.ended_early else len(run.trials)
+def _length(run: RunRecord, recorded: int) -> int:
+    return max(recorded, run.spec["budget"]) if run.ended_early else recorded
 
 
-def _reference(runs: Sequence[RunRecord]) -> tuple[float | None, bool]:
+def _reference(runs: Sequence[RunRecord], losses: Mapping[Path, np.ndarray]) -> tuple[float | None, bool]:
     optimum = runs[0].spec["optimum"]
     if optimum is not None:
         return float(optimum), True
-    values = [trial["value"] for run in runs for trial in run.trials if trial["value"] is not None]
-    if not values:
-        return None, False
-    return float(min(values) if _sign(runs[0]) > 0 else max(values)), False
+    pooled = np.concatenate([losses[run.path] for run in runs])
+    known = pooled[~np.isnan(pooled)]
+    return (sign(runs[0]) * float(known.min()), False) if known.size else (None, False)

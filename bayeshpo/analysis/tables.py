@@ -7,15 +7,21 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
 from bayeshpo.analysis.completeness import Completeness, completeness
 from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, macro, number, percent
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
+from bayeshpo.analysis.statistics.equivalence import equivalent_to_best
+from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
 
 
 def write_tables(results_path: str | Path, destination: str | Path | None = None) -> list[Path]:
-    r"""Write ``regret.tex``, ``health.tex`` (if anything was fitted) and ``numbers.tex``.
+    r"""Write ``regret.tex``, ``overall.tex`` (what can be compared), ``health.tex`` (what was fitted), ``numbers.tex``.
+
+    On each problem the lowest median regret is bold, and what is practically equivalent to it is underlined; see
+    `bayeshpo.analysis.statistics.equivalence`.
 
     Macros in ``numbers.tex`` are named by experiment, problem, searcher and quantity, as in
     ``\QuickstartBraninRandomRegretMedian``.
@@ -36,12 +42,16 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     runs = results.runs()
     folder = results.path / "tables" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, health = outcomes(runs), posterior_health(runs)
-    contents = {"regret.tex": _regret_table(rows)} if rows else {}
+    rows, health, traces = outcomes(runs), posterior_health(runs), Traces.of_results(results, runs)
+    overall = aggregates(traces)
+    contents = {"regret.tex": _regret_table(rows, traces)} if rows else {}
+    if overall:
+        contents["overall.tex"] = _overall_table(overall)
     if health:
         contents["health.tex"] = _health_table(health)
-    state = completeness(results, runs)
-    contents["numbers.tex"] = "\n".join(_numbers(results.experiment["name"], runs, rows, health, state)) + "\n"
+    state, name = completeness(results, runs), results.experiment["name"]
+    numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall)]
+    contents["numbers.tex"] = "\n".join(numbers) + "\n"
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in contents]
@@ -65,29 +75,79 @@ def write_captions(captions: Path, experiment: str, destination: Path) -> Path:
     return destination
 
 
-def _regret_table(rows: Sequence[SearcherOutcome]) -> str:
+def _regret_table(rows: Sequence[SearcherOutcome], traces: Traces) -> str:
+    inferred = any(not math.isnan(row.inference) for row in rows)
     lines = [
-        r"\begin{tabular}{@{}llrrrrr@{}}",
+        r"\begin{tabular}{@{}ll" + "r" * (6 if inferred else 5) + "@{}}",
         r"\toprule",
-        r"problem & searcher & median regret & quartiles & seeds & failed & s / suggestion \\",
-    ]
+        r"problem & searcher & median regret & quartiles & " + (r"inference regret & " if inferred else "")
+        + r"seeds & failed & s / suggestion \\",
+    ]  # fmt: skip
+    final = traces.final()
     for problem in dict.fromkeys(row.problem for row in rows):
         lines.append(r"\midrule")
         own = [row for row in rows if row.problem == problem]
+        p = traces.problems.index(problem)
+        alike = dict(zip(traces.searchers, equivalent_to_best(final[p]), strict=True))
         least = min((row.regret[1] for row in own if not math.isnan(row.regret[1])), default=math.nan)
         for i, row in enumerate(own):
-            median = number(row.regret[1])
-            if row.regret[1] == least:
-                # An \ensuremath inside \textbf stays thin: \boldmath thickens it too.
-                median = rf"{{\boldmath\textbf{{{median}}}}}"
-            label = escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else ""
+            asked = int(traces.expected[p, traces.searchers.index(row.searcher)])
+            finished = row.seeds - row.unfinished
             cells = [
-                label, escape(row.searcher.replace("_", " ")), median,
-                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}", str(row.seeds), str(row.failed),
+                escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else "",
+                escape(row.searcher.replace("_", " ")),
+                _marked(number(row.regret[1]), best=row.regret[1] == least, alike=alike[row.searcher]),
+                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}",
+                *([number(row.inference)] if inferred else []),
+                str(finished) if finished == asked else f"{finished} of {asked}", str(row.failed),
                 number(row.seconds, 2),
             ]  # fmt: skip
             lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _marked(text: str, *, best: bool, alike: bool) -> str:
+    if best:
+        # An \ensuremath inside \textbf stays thin: \boldmath thickens it too.
+        return rf"{{\boldmath\textbf{{{text}}}}}"
+    return rf"\underline{{{text}}}" if alike else text
+
+
+def _overall_table(rows: Sequence[Aggregate]) -> str:
+    wins = any(row.wins for row in rows)
+    lines = [
+        r"\begin{tabular}{@{}l" + "r" * (4 if wins else 3) + "@{}}",
+        r"\toprule",
+        r"searcher & mean rank & IQM of normalised regret & "
+        + (r"P(better than random) & " if wins else "")
+        + r"runs \\",
+        r"\midrule",
+    ]
+    for row in rows:
+        cells = [
+            escape(row.searcher.replace("_", " ")), _interval(row.rank), _interval(row.iqm),
+            *([_interval(row.wins)] if wins else []),
+            str(row.runs) if not row.missing else f"{row.runs} of {row.runs + row.missing}",
+        ]  # fmt: skip
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "--"
+    low, value, high = interval
+    return f"{number(value)} ({number(low)} to {number(high)})"
+
+
+def _overall_numbers(name: str, rows: Sequence[Aggregate]) -> list[str]:
+    lines = []
+    for row in rows:
+        for quantity, interval in {"rank": row.rank, "iqm": row.iqm, "wins": row.wins}.items():
+            if interval is not None:
+                for part, value in zip(("lower", "value", "upper"), interval, strict=True):
+                    lines.append(macro(name, "overall", row.searcher, quantity, part, value=number(value)))
+    return lines
 
 
 def _health_table(rows: Sequence[PosteriorHealth]) -> str:
@@ -129,6 +189,7 @@ def _numbers(
         "runs": len(runs),
         "runs finished": state.finished,
         "runs expected": state.expected,
+        "runs missing": state.expected - state.finished,
         "trials": sum(row.trials for row in rows),
         "failed": sum(row.failed for row in rows),
     }
@@ -151,6 +212,7 @@ def _outcome_numbers(row: SearcherOutcome, rows: Sequence[SearcherOutcome]) -> d
     low, median, high = row.regret
     numbers = {
         "regret lower": number(low), "regret median": number(median), "regret upper": number(high),
+        "inference regret": number(row.inference),
         "best": "--" if row.best is None else number(row.best, 4), "seeds": str(row.seeds),
         "trials": str(row.trials), "failed": str(row.failed), "seconds": number(row.seconds, 2),
         "work": number(row.work),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,6 @@ class RunRecord:
         The run's folder; its name is the run's identity.
     spec
         The run's own specification: problem, searcher, seed, budget, direction, optimum, ...
-    trials
-        One mapping per trial, as `Trial.to_record` writes them.
-    inference
-        One mapping per fit of a surrogate.
     done
         How the run ended; None while it is unfinished.
     posteriors
@@ -60,10 +56,31 @@ class RunRecord:
 
     path: Path
     spec: Mapping[str, Any]
-    trials: list[dict[str, Any]] = field(repr=False)
-    inference: list[dict[str, Any]] = field(repr=False)
     done: Mapping[str, Any] | None
     posteriors: tuple[Path, ...]
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """One mapping per trial, as `Trial.to_record` writes them; read anew at each call, and not kept.
+
+        Raises
+        ------
+        RecordError
+            If a line other than the last is damaged.
+        """
+        trials, _ = read_lines(self.path / "trials.jsonl")
+        for i, record in enumerate(trials):
+            if record.get("index") != i:
+                got = record.get("index")
+                raise RecordError(f"{self.path / 'trials.jsonl'}, line {i + 1}: expected trial {i}, got {got}")
+        return trials
+
+    @property
+    def inference(self) -> list[dict[str, Any]]:
+        """One mapping per fit of a surrogate whose trial is there; read anew as `trials` are."""
+        rows, _ = read_lines(self.path / "inference.jsonl")
+        count = len(self.trials) if rows else 0
+        return [row for row in rows if row["trial"] < count]
 
     @property
     def run_id(self) -> str:
@@ -92,24 +109,10 @@ class RunRecord:
 
     @classmethod
     def read(cls, path: Path) -> RunRecord:
-        """Read a run's folder, leaving out what a kill left half-written; nothing on disk is changed.
-
-        Raises
-        ------
-        RecordError
-            If a line other than the last is damaged.
-        """
-        trials, _ = read_lines(path / "trials.jsonl")
-        for i, record in enumerate(trials):
-            if record.get("index") != i:
-                got = record.get("index")
-                raise RecordError(f"{path / 'trials.jsonl'}, line {i + 1}: expected trial {i}, got {got}")
-        inference, _ = read_lines(path / "inference.jsonl")
-        inference = [row for row in inference if row["trial"] < len(trials)]
+        """A run's folder; what a kill left half-written is left out, and nothing on disk is changed."""
         done = path / "done.json"
         return cls(
-            path, read_json(path / "spec.json"), trials, inference,
-            read_json(done) if done.exists() else None,
+            path, read_json(path / "spec.json"), read_json(done) if done.exists() else None,
             tuple(sorted(path.glob("posterior/*.zarr"))),
         )  # fmt: skip
 
@@ -151,22 +154,11 @@ class Results:
 
     def trials(self) -> pd.DataFrame:
         """A row a trial of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
-        return _frame(((run, run.trials) for run in self.runs()), TRIAL_COLUMNS)
+        return _frame([keyed(run, t) for run in self.runs() for t in run.trials], TRIAL_COLUMNS)
 
     def inference(self) -> pd.DataFrame:
         """A row a fit of all runs: problem, searcher (labels), seed, run_id, then the record's own columns."""
-        return _frame(((run, run.inference) for run in self.runs()), INFERENCE_COLUMNS)
-
-    def collect(self) -> tuple[Path, Path]:
-        """Write ``trials.parquet`` and ``inference.parquet``; mappings (configuration, info) become JSON strings."""
-        paths = self.path / "trials.parquet", self.path / "inference.parquet"
-        for path, frame in zip(paths, (self.trials(), self.inference()), strict=True):
-            for column in frame.columns[frame.map(lambda v: isinstance(v, (dict, list))).any()]:
-                frame[column] = [json.dumps(v) if isinstance(v, (dict, list)) else None for v in frame[column]]
-            partial = path.with_name(path.name + _PARTIAL)
-            frame.to_parquet(partial, index=False)
-            os.replace(partial, path)
-        return paths
+        return _frame([keyed(run, row) for run in self.runs() for row in run.inference], INFERENCE_COLUMNS)
 
 
 def open_results(path: Path, experiment: Mapping[str, Any]) -> None:
@@ -315,13 +307,17 @@ def plain(value: Any) -> Any:
     raise TypeError(f"expected JSON values, got {type(value).__name__}: {value!r}"[:200])
 
 
-def _frame(groups: Iterable[tuple[RunRecord, list[dict[str, Any]]]], columns: tuple[str, ...]) -> pd.DataFrame:
+def keyed(run: RunRecord, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of a run with the columns that say which run it is of."""
+    return {"problem": run.problem, "searcher": run.searcher, "seed": run.seed, "run_id": run.run_id, **record}
+
+
+def column_names(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of a table's columns: the run's, the known ones, and what else any row has."""
+    return list(dict.fromkeys([*KEY_COLUMNS, *columns, *(key for row in rows for key in row)]))
+
+
+def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [
-        {"problem": run.problem, "searcher": run.searcher, "seed": run.seed, "run_id": run.run_id} | record
-        for run, records in groups
-        for record in records
-    ]
-    names = list(dict.fromkeys([*KEY_COLUMNS, *columns, *(key for row in rows for key in row)]))
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=column_names(columns, rows))

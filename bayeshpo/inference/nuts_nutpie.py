@@ -13,7 +13,7 @@ from bayeshpo.inference.optimization import Target
 from bayeshpo.parallel import available_cores
 
 # Names of nutpie's statistics, and ArviZ's.
-_STATISTICS = {
+STATISTICS = {
     "diverging": "diverging",
     "energy": "energy",
     "n_steps": "n_steps",
@@ -31,7 +31,7 @@ def sample(target: Target, starts: np.ndarray, settings: Settings, rng: np.rando
     # Each chain is a call of its own: within one call, which start goes to which chain would be up to the threads.
     with ThreadPoolExecutor(min(len(starts), available_cores())) as pool:
         chains = list(pool.map(lambda start, seed: _chain(target, start, settings, seed), starts, seeds))
-    statistics = {name: np.concatenate([c.statistics[name] for c in chains]) for name in _STATISTICS.values()}
+    statistics = {name: np.concatenate([c.statistics[name] for c in chains]) for name in STATISTICS.values()}
     return Chains(np.concatenate([c.draws for c in chains]), statistics)
 
 
@@ -49,5 +49,5 @@ def _chain(target: Target, start: np.ndarray, settings: Settings, seed: int) -> 
         model, draws=settings.draws, tune=settings.tune, chains=1, cores=1, seed=seed,
         target_accept=settings.target_accept, progress_bar=False, save_warmup=False,
     )  # fmt: skip
-    statistics = {ours: np.asarray(trace["sample_stats"][theirs]) for theirs, ours in _STATISTICS.items()}
+    statistics = {ours: np.asarray(trace["sample_stats"][theirs]) for theirs, ours in STATISTICS.items()}
     return Chains(np.asarray(trace["posterior"]["q"]), statistics)

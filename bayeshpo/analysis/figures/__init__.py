@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
+from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
-from bayeshpo.analysis.figures import convergence, lengthscales, pareto, regret, slice, style
+from bayeshpo.analysis.figures import (
+    anytime,
+    compared,
+    comparison,
+    convergence,
+    critical,
+    ecdf,
+    iqm,
+    lengthscales,
+    pareto,
+    profile,
+    ranks,
+    regret,
+    slice,
+    style,
+    wins,
+)
+from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
 
 _log = logging.getLogger(__name__)
 
-_FIGURES = (
+# Drawn from the tidy array, from runs' own records, and from what `bayeshpo compare` has left.
+_OF_TRACES = (
     (regret.draw, "regret", "no trial has finished"),
+    (anytime.draw, "anytime", anytime.NOTHING),
+    (ranks.draw, "ranks", compared.NOTHING),
+    (iqm.draw, "iqm", compared.NOTHING),
+    (ecdf.draw, "ecdf", compared.NOTHING),
+    (profile.draw, "profile", compared.NOTHING),
+    (wins.draw, "wins", wins.NO_BASELINE),
+    (critical.draw, "critical", critical.NOTHING),
+)
+_OF_RUNS = (
     (lengthscales.draw, "lengthscales", "no kept posterior has lengthscales and their prior"),
     (slice.draw, "slice", "no kept posterior has slices"),
     (pareto.draw, "pareto", "no kept posterior is of several objectives"),
@@ -35,7 +64,7 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
     destination
         Folder to write to; ``figures`` in the results folder by default.
     venue
-        Sets the width: neurips, iclr, icml, aistats, uai, jmlr or tmlr.
+        Sets the width: a key of `bayeshpo.analysis.figures.style.VENUES`.
 
     Returns
     -------
@@ -54,12 +83,18 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
     state = completeness(results, runs)
     folder = results.path / "figures" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
+    traces, comparisons = Traces.of_results(results, runs), read_comparisons(results.path)
+    figures = [
+        *((name, reason, partial(draw, traces)) for draw, name, reason in _OF_TRACES),
+        ("comparison", comparison.NOTHING, partial(comparison.draw, comparisons)),
+        *((name, reason, partial(draw, runs)) for draw, name, reason in _OF_RUNS),
+    ]
     captions: dict[str, str] = {}
     left_out: dict[str, str] = {}
     paths: list[Path] = []
-    for draw, name, reason in _FIGURES:
+    for name, reason, draw in figures:
         with style.settings():
-            drawings = draw(runs, style.VENUES[venue])
+            drawings = draw(style.VENUES[venue])
             for drawing in drawings:
                 caption = drawing.caption
                 if not state.complete:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from bayeshpo.analysis.figures.style import WARNING, Drawing, Look, counted, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, counted, guides, looks, new_figure, words
 from bayeshpo.analysis.health import ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT, column
 from bayeshpo.experiment.store import RunRecord
 
@@ -35,13 +35,14 @@ _MEASURES = (
 
 
 def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
-    """Figures of at most four problems each; none if nothing was fitted."""
+    """Figures of at most four problems each, two in a narrow column; none if nothing was fitted."""
     fitted = [run for run in runs if run.inference]
     problems = list(dict.fromkeys(run.problem for run in fitted))
     drawings = []
-    for start in range(0, len(problems), _PANELS):
-        shown = problems[start : start + _PANELS]
-        name = "convergence" if start == 0 else f"convergence_{start // _PANELS + 1}"
+    panels = _PANELS if width >= WIDE else 2
+    for start in range(0, len(problems), panels):
+        shown = problems[start : start + panels]
+        name = "convergence" if start == 0 else f"convergence_{start // panels + 1}"
         drawings.append(_figure(name, shown, [run for run in fitted if run.problem in shown], width))
     return drawings
 
@@ -75,7 +76,7 @@ def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width
         for searcher, look in style.items()
     ]
     handles.append(Line2D([], [], color=WARNING, linestyle="--", linewidth=0.8, label="limit"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if width >= WIDE else 2)
     return Drawing(name, figure, _caption(problems, runs, measures))
 
 

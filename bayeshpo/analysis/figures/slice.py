@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import DATA, Drawing, Look, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, Look, file_name, looks, new_figure, words
 from bayeshpo.analysis.kept import Slice, last_kept, relevant_slice
 from bayeshpo.analysis.scale import scale_of
 from bayeshpo.experiment.store import RunRecord
@@ -36,7 +36,7 @@ def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
 
 def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
     look = looks([run.searcher])[run.searcher]
-    figure = new_figure(width, 0.54 * width)
+    figure = new_figure(width, max(2.9, 0.54 * width))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.1, 1])
     scale = scale_of(cut)
     x = cut.position if scale is None else scale(cut.position)
@@ -61,7 +61,7 @@ def _figure(name: str, run: RunRecord, cut: Slice, width: float) -> Drawing:
         bottom.set_xscale("log")
     bottom.set_xlim(x[0], x[-1])
     bottom.set_xlabel(words(cut.hyperparameter) + ("" if scale else " (position in the unit cube)"))
-    figure.legend(handles=_handles(look), loc="outside lower center", ncols=3)
+    figure.legend(handles=_handles(look), loc="outside lower center", ncols=3 if width >= WIDE else 1)
     return Drawing(name, figure, _caption(run, cut, len(trials)))
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
+from zlib import crc32
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-# Full text widths in inches.
-VENUES = {"neurips": 5.5, "iclr": 5.5, "icml": 6.75, "aistats": 6.75, "uai": 6.75, "jmlr": 6.0, "tmlr": 6.5}
+# Widths of the text in inches: of a column, where there are two, and with "_page" of both.
+VENUES = {
+    "neurips": 5.5, "iclr": 5.5, "icml": 3.25, "icml_page": 6.75, "aistats": 3.25, "aistats_page": 6.75, "uai": 3.25,
+    "uai_page": 6.75, "jmlr": 6.0, "tmlr": 6.5,
+}  # fmt: skip
+# From this width on, panels stand side by side.
+WIDE = 5.0
 
 PRIOR = "#8C8C8C"
 DATA = "#000000"
@@ -41,7 +50,11 @@ _KNOWN = {
     "finite_difference": Look("#009E73", "v"),
     "hypergradient": Look("#D55E00", "P"),
 }
-_FURTHER = (Look("#CC79A7", "X"), Look("#000000", "*"), Look("#8A6D00", "h"), Look("#5B2A86", "<"))
+# Others have theirs by name; colours of Okabe and Ito, and of Tol's muted scheme.
+_FURTHER = (
+    Look("#CC79A7", "X"), Look("#000000", "*"), Look("#8A6D00", "h"), Look("#5B2A86", "<"), Look("#117733", ">"),
+    Look("#882255", "p"), Look("#44AA99", "d"), Look("#999933", "H"), Look("#CC6677", "8"),
+)  # fmt: skip
 _LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 _SETTINGS: dict[Any, Any] = {
@@ -87,11 +100,17 @@ def settings() -> AbstractContextManager[None]:
 
 
 def looks(searchers: Iterable[str]) -> dict[str, Look]:
-    """Colour, marker and line of each searcher; registered names always have the same."""
+    """Colour, marker and line of each searcher.
+
+    Registered names always have the same, others have what their name says; of two whose names say the same, the one
+    later in the alphabet has the next that is free.
+    """
     labels = list(dict.fromkeys(searchers))
-    unknown = sorted(label for label in labels if label not in _KNOWN)
-    free = {label: _further(i) for i, label in enumerate(unknown)}
-    return {label: _KNOWN.get(label) or free[label] for label in labels}
+    found: dict[str, Look] = {}
+    for label in sorted(label for label in labels if label.lower() not in _KNOWN):
+        place = crc32(label.encode()) % len(_FURTHER)
+        found[label] = next(look for i in count() if (look := _further(place, i)) not in found.values())
+    return {label: _KNOWN.get(label.lower()) or found[label] for label in labels}
 
 
 def file_name(*labels: str) -> str:
@@ -124,6 +143,36 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def panel_width(width: float) -> float:
+    """Width of a figure with a single panel: a whole column, or two thirds of a wider text."""
+    return max(min(width, 3.25), 0.64 * width)
+
+
+def legend(figure: Figure, style: Mapping[str, Look], width: float) -> None:
+    """The searchers' names below a figure of some width."""
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker, linestyle=look.line, label=words(searcher))
+        for searcher, look in style.items()
+    ]
+    longest = max(len(words(searcher)) for searcher in style)
+    fitting = max(1, int((width - 0.2) / (0.5 + 0.055 * longest)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), fitting))
+
+
+def curves(axes: Axes, at: np.ndarray, bands: Mapping[str, Sequence[np.ndarray]], style: Mapping[str, Look]) -> None:
+    """A line for each searcher, with a band where there is one: its value, or low, value and high, each (G,)."""
+    for i, (searcher, band) in enumerate(bands.items()):
+        look = style[searcher]
+        if len(band) == 3:
+            axes.fill_between(at, band[0], band[2], color=look.color, alpha=0.16, linewidth=0)
+        stride = max(1, len(at) // 8)
+        axes.plot(
+            at, band[len(band) // 2], color=look.color, linestyle=look.line, marker=look.marker,
+            markevery=(min(i * stride // max(1, len(bands)), len(at) - 1), stride),
+        )  # fmt: skip
+    guides(axes)
+
+
 def guides(axes: Axes) -> None:
     """Thin horizontal lines at the ticks."""
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.5)
@@ -147,6 +196,7 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     return [pdf, png]
 
 
-def _further(i: int) -> Look:
-    look = _FURTHER[i % len(_FURTHER)]
+def _further(place: int, i: int) -> Look:
+    """The i-th look from a place on: all colours and markers with one line, then with another."""
+    look = _FURTHER[(place + i) % len(_FURTHER)]
     return Look(look.color, look.marker, _LINES[i // len(_FURTHER) % len(_LINES)])

@@ -1,0 +1,89 @@
+"""Regret against what it cost: work, seconds of evaluating, and the searcher's own seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from bayeshpo.analysis.costs import against_cost
+from bayeshpo.analysis.figures.logarithmic import logarithmic
+from bayeshpo.analysis.figures.style import Drawing, counted, curves, legend, listed, looks, new_figure, words
+from bayeshpo.analysis.regret import quartiles
+from bayeshpo.analysis.traces import Traces
+
+NOTHING = "no trial has finished, or what trials took is not on record"
+_COSTS = (("work", "work"), ("evaluating", "seconds evaluating"), ("searching", "searcher's own seconds"))
+_MEANINGS = {
+    "work": "work in the problem's own unit",
+    "evaluating": "seconds of evaluating",
+    "searching": "the searcher's own seconds of proposing",
+}
+_PROBLEMS = 4
+_POINTS = 60
+
+
+def draw(traces: Traces, width: float) -> list[Drawing]:
+    """Figures of at most four problems each, a row a problem and a column a cost; none without costs."""
+    shown = [p for p in range(len(traces.problems)) if _median_costs(traces, p)]
+    drawings = []
+    for start in range(0, len(shown), _PROBLEMS):
+        name = "anytime" if start == 0 else f"anytime_{start // _PROBLEMS + 1}"
+        drawings.append(_figure(name, traces, shown[start : start + _PROBLEMS], width))
+    return drawings
+
+
+def _median_costs(traces: Traces, p: int) -> list[str]:
+    """The costs that are on record on a problem that has regrets."""
+    if traces.costs is None or not np.isfinite(traces.regret[p]).any():
+        return []
+    return [name for name, _ in _COSTS if np.isfinite(getattr(traces.costs, name)[p]).any()]
+
+
+def _figure(name: str, traces: Traces, problems: Sequence[int], width: float) -> Drawing:
+    known = {cost for p in problems for cost in _median_costs(traces, p)}
+    columns = [(cost, label) for cost, label in _COSTS if cost in known]
+    figure = new_figure(width, 1.5 * len(problems) + 0.6)
+    grid = figure.subplots(len(problems), len(columns), sharey="row", squeeze=False)
+    begun = traces.lengths[problems].any(axis=(0, 2))
+    style = looks(s for s, there in zip(traces.searchers, begun, strict=True) if there)
+    for p, row in zip(problems, grid, strict=True):
+        for axes, (cost, _) in zip(row, columns, strict=True):
+            _panel(axes, traces, p, cost, style)
+        known_optimum = traces.optimum_known[p]
+        row[0].set_ylabel(f"{words(traces.problems[p])}\n{'simple regret' if known_optimum else 'gap to best found'}")
+    for axes, (_, label) in zip(grid[-1], columns, strict=True):
+        axes.set_xlabel(label)
+    legend(figure, style, width)
+    seeds = [int(n) for n in (traces.lengths[problems] > 0).sum(axis=2).ravel() if n]
+    caption = (
+        f"Regret of the best value so far against its cost: {listed([_MEANINGS[cost] for cost, _ in columns])}. "
+        f"Medians over {counted(seeds, 'seed')} of each searcher, drawn as far as half of its runs go; log axes. A "
+        "trial counts when it has ended."
+    )
+    return Drawing(name, figure, caption)
+
+
+def _panel(axes: Axes, traces: Traces, p: int, cost: str, style: dict) -> None:
+    assert traces.costs is not None
+    lines: dict[str, np.ndarray] = {}
+    spent = getattr(traces.costs, cost)[p]
+    positive = spent[np.isfinite(spent) & (spent > 0)]
+    if not positive.size:
+        return
+    grid = np.geomspace(positive.min(), positive.max(), _POINTS)
+    for s, searcher in enumerate(traces.searchers):
+        there = np.isfinite(spent[s]).any(axis=1)
+        if there.any():
+            values = against_cost(traces.regret[p, s, there], spent[s, there], grid)
+            median = np.array([quartiles(column)[1] for column in values.T])
+            ends = np.nanmax(spent[s, there], axis=1)
+            lines[searcher] = np.where(grid <= np.median(ends) * (1 + 1e-9), median, np.nan)
+    drawn, _ = logarithmic(axes, np.array(list(lines.values())))
+    curves(axes, grid, {s: [line] for s, line in zip(lines, drawn, strict=True)}, style)
+    axes.set_xscale("log")
+    # Minor ticks of many panels take most of the time of drawing.
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
