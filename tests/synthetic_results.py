@@ -58,6 +58,7 @@ def write_run(
     status: str | None = "finished",
     stop: str | None = None,
     stopped_by: str | None = None,
+    aims: dict[str, Any] | None = None,
 ) -> Path:
     """One run's folder; unfinished if the status is None. Its stopping rule may not be the one that it ended by."""
     folder = path / "runs" / f"{problem}-{searcher}-{seed}"
@@ -66,7 +67,7 @@ def write_run(
         "problem": {"name": problem, "label": problem}, "searcher": _searcher(searcher), "seed": seed,
         "budget": len(trials) if budget is None else budget, "direction": direction, "optimum": optimum,
         "work_unit": "evaluation", "space": list(space), "keep": "last",
-        "stop": stop,
+        "stop": stop, "aims": aims or {},
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     (folder / "trials.jsonl").write_text("".join(json.dumps(t) + "\n" for t in trials))

@@ -19,8 +19,9 @@ from bayeshpo.analysis.export import export
 from bayeshpo.analysis.health import posterior_health
 from bayeshpo.analysis.kept import Slice, lengthscales, open_kept, relevant_slice
 from bayeshpo.analysis.latex import escape, macro_name, number, percent
+from bayeshpo.analysis.losses import of_the_incumbent
 from bayeshpo.analysis.outcomes import outcomes
-from bayeshpo.analysis.regret import Regret, incumbent_regret, quartiles, simple_regret
+from bayeshpo.analysis.regret import Regret, distance, quartiles, simple_regret
 from bayeshpo.analysis.scale import scale_of
 from bayeshpo.analysis.summary import print_summary
 from bayeshpo.analysis.tables import write_tables
@@ -51,7 +52,50 @@ def values(*numbers: float | None) -> list[dict]:
 
 class TestRegret:
     def test_incumbent_by_hand(self):
-        np.testing.assert_array_equal(incumbent_regret(np.array([3.0, 5.0, 1.0, 2.0]), 0.5), [2.5, 2.5, 0.5, 0.5])
+        losses = np.array([3.0, 5.0, 1.0, 2.0])
+        np.testing.assert_array_equal(distance(of_the_incumbent(losses, losses), 0.5), [2.5, 2.5, 0.5, 0.5])
+
+    def test_incumbents_are_worth_what_they_are_without_noise(self):
+        observed, true = np.array([NAN, 3.0, 1.0, 1.0, 2.0, 0.5]), np.array([NAN, 2.0, 4.0, 0.0, 0.0, 3.0])
+        np.testing.assert_array_equal(of_the_incumbent(observed, true), [NAN, 2.0, 4.0, 4.0, 4.0, 3.0])
+
+    def test_trials_beyond_a_limit_are_no_incumbents(self, tmp_path: Path):
+        trials = [trial(i, v, metrics={"memory": m}) for i, (v, m) in enumerate([(3.0, 9.0), (2.0, 1.0), (1.0, 9.0)])]
+        aims = {"constraints": {"memory": [None, 8.0]}}
+        (a,) = simple_regret(
+            runs_of(tmp_path, {"problem": "p", "searcher": "a", "trials": trials, "optimum": 0.5, "aims": aims})
+        )
+        np.testing.assert_array_equal(a.values, [[NAN, 1.5, 1.5]])
+
+    def test_of_several_objectives_regret_is_hypervolume_that_another_run_has(self, tmp_path: Path):
+        aims = {"objectives": {"speed": "maximize"}}
+
+        def points(*pairs):
+            return [trial(i, v, metrics={} if s is None else {"speed": s}) for i, (v, s) in enumerate(pairs)]
+
+        a, b = simple_regret(
+            runs_of(
+                tmp_path,
+                {
+                    "problem": "p",
+                    "searcher": "a",
+                    "trials": points((0.0, 0.0), (1.0, 1.0)),
+                    "optimum": 0.0,
+                    "aims": aims,
+                },
+                {
+                    "problem": "p",
+                    "searcher": "b",
+                    "trials": points((None, None), (0.5, 0.0)),
+                    "optimum": 0.0,
+                    "aims": aims,
+                },
+            )
+        )
+        # Both of the first are on the front, and the common reference is (1.1, -0.1) of value and speed.
+        np.testing.assert_allclose(a.values, [[0.1, 0.0]], atol=1e-12)
+        np.testing.assert_allclose(b.values, [[NAN, 0.11 + 0.1 - 0.06]], atol=1e-12)
+        assert not a.optimum_known
 
     def test_maximised_values_give_the_same_regret_as_their_negatives(self, tmp_path: Path):
         up, down = values(0.2, 0.9, None, 0.95), values(-0.2, -0.9, None, -0.95)
@@ -66,16 +110,15 @@ class TestRegret:
 
     def test_failed_trials_keep_the_incumbent_and_are_nan_before_the_first_finished_one(self):
         losses = np.array([NAN, 2.0, NAN, 1.0])
-        np.testing.assert_array_equal(incumbent_regret(losses, 0.0), [NAN, 2.0, 2.0, 1.0])
+        np.testing.assert_array_equal(of_the_incumbent(losses, losses), [NAN, 2.0, 2.0, 1.0])
 
     def test_rounding_below_the_optimum_is_exactly_zero(self):
-        losses = np.array([1.0, -3.32237 - 1e-6])
-        np.testing.assert_array_equal(incumbent_regret(losses, -3.32237)[1:], [0.0])
-        np.testing.assert_array_equal(incumbent_regret(np.array([0.3]), 0.1 + 0.2), [0.0])
+        np.testing.assert_array_equal(distance(np.array([-3.32237 - 1e-6]), -3.32237), [0.0])
+        np.testing.assert_array_equal(distance(np.array([0.3]), 0.1 + 0.2), [0.0])
 
     def test_regret_never_increases(self):
-        regret = incumbent_regret(np.random.default_rng(0).normal(size=200), -10.0)
-        assert (np.diff(regret) <= 0).all()
+        losses = np.random.default_rng(0).normal(size=200)
+        assert (np.diff(of_the_incumbent(losses, losses)) <= 0).all()
 
     def test_unknown_optimum_is_replaced_by_the_best_of_any_searcher(self, tmp_path: Path):
         runs = runs_of(

@@ -103,14 +103,15 @@ class TestTraces:
 
     def test_inference_regret_is_that_of_the_recommendation_without_its_noise(self, tmp_path: Path):
         write_experiment(tmp_path, {"p": {}}, ("a",), 1, 2)
-        noisy = [trial(i, v, outcome_info={"true_value": t}) for i, (v, t) in enumerate([(1.5, 2.5), (1.8, 2.0)])]
+        noisy = [trial(i, v, true_value=t) for i, (v, t) in enumerate([(1.5, 2.5), (1.8, 2.0)])]
         folder = write_run(tmp_path, "p", "a", 0, noisy, optimum=2.0)
         done = (folder / "done.json").read_text()
-        (folder / "done.json").write_text(done.replace('"recommendation": null', '"recommendation": {"index": 0}'))
+        (folder / "done.json").write_text(done.replace('"recommendation": null', '"recommendation": {"index": 1}'))
         results = Results(tmp_path)
         traces = Traces.of_results(results, results.runs())
-        assert traces.regret[0, 0, 0, -1] == 0.0
-        assert traces.recommended[0, 0, 0] == 0.5
+        # The luckiest trial is the incumbent.
+        assert traces.regret[0, 0, 0, -1] == 0.5
+        assert traces.recommended[0, 0, 0] == 0.0
 
 
 class TestCosts:
@@ -232,26 +233,31 @@ class TestProfileAndWins:
 
 
 class TestRankTests:
-    scores = median_scores(hpob())
-    frame = pd.DataFrame(scores, columns=hpob().searchers)
+    @pytest.fixture
+    def scores(self):
+        return median_scores(hpob())
 
-    def test_ranks_friedman_and_nemenyi_agree_with_autorank(self):
-        found = rank_tests(self.scores)
+    @pytest.fixture
+    def frame(self, scores):
+        return pd.DataFrame(scores, columns=hpob().searchers)
+
+    def test_ranks_friedman_and_nemenyi_agree_with_autorank(self, scores, frame):
+        found = rank_tests(scores)
         with np.errstate(all="ignore"):
-            result = autorank.autorank(self.frame, order="ascending")
+            result = autorank.autorank(frame, order="ascending")
         assert (result.omnibus, result.posthoc) == ("friedman", "nemenyi")
         np.testing.assert_allclose(found.ranks, result.rankdf["meanrank"][list(hpob().searchers)], rtol=1e-12)
         assert found.friedman == pytest.approx(result.pvalue, rel=1e-12)
         # Its quantile is from a table with three decimals.
         assert found.distance == pytest.approx(result.cd, rel=2e-5)
 
-    def test_pairs_agree_with_scikit_posthocs(self):
-        found = rank_tests(self.scores)
-        long = self.frame.melt(var_name="searcher", value_name="score")
+    def test_pairs_agree_with_scikit_posthocs(self, scores, frame):
+        found = rank_tests(scores)
+        long = frame.melt(var_name="searcher", value_name="score")
         oracle = scikit_posthocs.posthoc_wilcoxon(long, "score", "searcher", p_adjust="holm")
         names = list(hpob().searchers)
         np.testing.assert_allclose(found.pairs, oracle.loc[names, names], rtol=1e-12)
-        nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(self.frame).to_numpy()
+        nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(frame).to_numpy()
         apart = np.abs(found.ranks[:, None] - found.ranks) > found.distance
         np.testing.assert_array_equal(nemenyi < 0.05, apart)
 

@@ -21,7 +21,7 @@ from bayeshpo.acquisitions.base import Acquisition, Known, log_mean, log_sum
 from bayeshpo.acquisitions.normal import log_cdf
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.pareto import non_dominated
-from bayeshpo.surrogates.symbolic import disconnected_grad, pt
+from bayeshpo.surrogates.symbolic import pt
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 # How many standard deviations past its end the integrand is nothing.
@@ -63,7 +63,7 @@ class ChebyshevImprovement(Acquisition):
         # The integrand ends where its first factor does: some deviations past the kink, or a decay's length where the
         # whole is a tail.
         ends = s * pt.switch(z > 0.0, z + _REACH, _tail(pt.minimum(z, 0.0)))
-        end = disconnected_grad(pt.min(ends, axis=2))
+        end = pt.min(ends, axis=2)
         u = 0.5 * end[:, :, None] * (1.0 + _NODES)
         log_factors = log_cdf(z[:, :, None, :] - u[:, :, :, None] / s[:, :, None, :])
         log_terms = pt.sum(log_factors, axis=3) + np.log(0.5 * _WEIGHTS)

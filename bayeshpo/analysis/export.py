@@ -19,7 +19,17 @@ from bayeshpo.experiment.store import Results, RunRecord, plain, write_json
 if TYPE_CHECKING:
     import xarray as xr
 
-_TRIAL_COLUMNS = ("index", "value", "status", "origin", "seconds_ask", "seconds_evaluate", "work")
+_TRIAL_COLUMNS = (
+    "index",
+    "value",
+    "status",
+    "origin",
+    "seconds_ask",
+    "seconds_evaluate",
+    "work",
+    "metrics",
+    "true_value",
+)
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "rhat_max", "ess_bulk_min", "divergences", "khat", "seconds_sample",
     "seconds_maximise",
@@ -85,7 +95,7 @@ def _export_run(run: RunRecord, folder: Path, with_slice: bool) -> None:
         ("trials.jsonl", run.trials, (*_TRIAL_COLUMNS, "configuration") if with_slice else _TRIAL_COLUMNS),
         ("inference.jsonl", run.inference, _INFERENCE_COLUMNS),
     ):
-        lines = [json.dumps(plain({key: row.get(key) for key in columns})) + "\n" for row in rows]
+        lines = [json.dumps(plain({key: row[key] for key in columns if key in row})) + "\n" for row in rows]
         if lines:
             (folder / name).write_text("".join(lines), encoding="utf-8")
     if run.done is not None:

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.regret import distance, sign
+from bayeshpo.analysis.losses import aims_of, sign
+from bayeshpo.analysis.regret import distance
 from bayeshpo.experiment.store import RunRecord
-
-# Where a problem that is noisy, and knows its value without noise, has put that.
-TRUE_VALUE = "true_value"
 
 
 def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> float:
@@ -21,7 +19,7 @@ def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> f
     has a simple regret near 0 and an inference regret that is not.
     """
     recommendation = None if run.done is None else run.done.get("recommendation")
-    if recommendation is None or run.spec["optimum"] is None:
+    if recommendation is None or run.spec["optimum"] is None or aims_of(run).objectives:
         return np.nan
     value = true_value(trials[recommendation["index"]])
     if value is None:
@@ -30,8 +28,8 @@ def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> f
 
 
 def true_value(trial: Mapping[str, Any]) -> float | None:
-    """A trial's value without noise: on record, or the value itself, as problems with a known optimum have no noise.
+    """A trial's value without noise; None where the trial failed, or it is not known.
 
-    None where the trial failed.
+    Older records have none: of problems with a known optimum, which had no noise.
     """
-    return (trial.get("outcome_info") or {}).get(TRUE_VALUE, trial["value"])
+    return trial.get("true_value", trial["value"])

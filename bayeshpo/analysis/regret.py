@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bayeshpo.analysis.losses import aims_of, incumbent_losses, sign
 from bayeshpo.experiment.store import RunRecord
 
 # Differences this small, relative to the reference, are rounding: they are regrets of exactly zero.
@@ -66,12 +67,12 @@ class Regret:
 def simple_regret(runs: Sequence[RunRecord]) -> list[Regret]:
     """Regret of every searcher on every problem, in the order of the runs.
 
-    Regret is the distance of the incumbent's value from the optimum; where the optimum is not known, from the best
-    value found by any of these runs on the problem. A failed trial leaves the incumbent as it is. A value better than
-    the stated optimum, as rounding and noise give, counts as a regret of 0.
+    Regret is the distance of the incumbent's value from the optimum, without noise where that is on record; where the
+    optimum is not known, from the best value found by any of these runs on the problem. A trial that failed, or is
+    beyond a limit, leaves the incumbent as it is. A value better than the stated optimum, as rounding and noise give,
+    counts as a regret of 0. With several objectives the hypervolume stands for the value, see `incumbent_losses`.
     """
-    # One run's records are in memory at a time.
-    losses = {run.path: sign(run) * recorded([t["value"] for t in run.trials]) for run in runs}
+    losses = incumbent_losses(runs)
     references = {p: _reference([r for r in runs if r.problem == p], losses) for p in _labels(runs)}
     pairs = dict.fromkeys((run.problem, run.searcher) for run in runs)
     regrets = []
@@ -81,32 +82,13 @@ def simple_regret(runs: Sequence[RunRecord]) -> list[Regret]:
         lengths = np.array([_length(run, len(losses[run.path])) for run in group], dtype=int)
         values = np.full((len(group), int(lengths.max(initial=0))), np.nan)
         for row, run, n in zip(values, group, lengths, strict=True):
-            trace = incumbent_regret(losses[run.path], reference if reference is None else sign(run) * reference)
+            trace = losses[run.path]
+            trace = trace if reference is None else distance(trace, sign(run) * reference)
             row[: len(trace)] = trace
             row[len(trace) : n] = trace[-1] if len(trace) else np.nan
         seeds = tuple(run.seed for run in group)
         regrets.append(Regret(problem, searcher, seeds, values, lengths, reference, known))
     return regrets
-
-
-def recorded(values: Sequence[float | None]) -> np.ndarray:
-    """Recorded values as numbers (n,), NaN where a trial failed."""
-    return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def incumbent_regret(losses: np.ndarray, reference: float | None) -> np.ndarray:
-    """Regret of the incumbent after each trial (n,).
-
-    Parameters
-    ----------
-    losses
-        What the trials gave (n,), lower is better, NaN where one failed.
-    reference
-        Loss at which the regret is 0; None where no trial has finished.
-    """
-    if reference is None:
-        return losses
-    return distance(np.fmin.accumulate(losses), reference)
 
 
 def distance(losses: np.ndarray, reference: float) -> np.ndarray:
@@ -137,18 +119,13 @@ def _labels(runs: Sequence[RunRecord]) -> list[str]:
     return list(dict.fromkeys(run.problem for run in runs))
 
 
-def sign(run: RunRecord) -> float:
-    """1 where the run's value is minimised, -1 where it is maximised."""
-    return 1.0 if run.spec["direction"] == "minimize" else -1.0
-
-
 def _length(run: RunRecord, recorded: int) -> int:
     return max(recorded, run.spec["budget"]) if run.ended_early else recorded
 
 
 def _reference(runs: Sequence[RunRecord], losses: Mapping[Path, np.ndarray]) -> tuple[float | None, bool]:
     optimum = runs[0].spec["optimum"]
-    if optimum is not None:
+    if optimum is not None and not aims_of(runs[0]).objectives:
         return float(optimum), True
     pooled = np.concatenate([losses[run.path] for run in runs])
     known = pooled[~np.isnan(pooled)]

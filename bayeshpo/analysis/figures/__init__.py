@@ -26,6 +26,7 @@ from bayeshpo.analysis.figures import (
     style,
     wins,
 )
+from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
@@ -46,7 +47,6 @@ _OF_TRACES = (
 _OF_RUNS = (
     (lengthscales.draw, "lengthscales", "no kept posterior has lengthscales and their prior"),
     (slice.draw, "slice", "no kept posterior has slices"),
-    (pareto.draw, "pareto", "no kept posterior is of several objectives"),
     (convergence.draw, "convergence", "no surrogate was fitted"),
 )
 
@@ -89,6 +89,8 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
         ("comparison", comparison.NOTHING, partial(comparison.draw, comparisons)),
         *((name, reason, partial(draw, runs)) for draw, name, reason in _OF_RUNS),
     ]
+    if any(aims_of(run).objectives for run in runs):
+        figures.append(("pareto", "no kept posterior is of several objectives", partial(pareto.draw, runs)))
     captions: dict[str, str] = {}
     left_out: dict[str, str] = {}
     paths: list[Path] = []
