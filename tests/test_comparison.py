@@ -13,14 +13,13 @@ from scipy import stats
 from synthetic_results import write_results
 from typer.testing import CliRunner
 
-from bayeshpo.analysis.comparison import bradley_terry, correlated_t, log_regret, time_to_target
+from bayeshpo.analysis.comparison import bradley_terry, log_regret, time_to_target
 from bayeshpo.analysis.comparison.fitting import fitted
 from bayeshpo.analysis.comparison.result import Comparison
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.cli import app
 from bayeshpo.inference.report import InferenceReport
-from bayeshpo.surrogates.symbolic import UNCOMPILED, function
 
 P, S, R, T = 10, 3, 6, 40
 # What is put in: differences of searchers, and how much they vary over problems, as log10 of regret.
@@ -130,39 +129,6 @@ class TestData:
         ]  # fmt: skip
         np.testing.assert_allclose(value, expected, rtol=1e-9)
 
-    def test_differences_are_summed_up_by_what_suffices(self):
-        final = simulated().final()
-        data = correlated_t.Differences.of(simulated(), 0)
-        row = (data.pair == 1) & (data.problem == 3)
-        difference = final[3, 2] - final[3, 0]
-        np.testing.assert_allclose(data.mean[row], difference.mean())
-        np.testing.assert_allclose(data.squares[row], difference.var() * R)
-
-    def test_likelihood_of_differences_is_the_joint_normal_one(self):
-        data, rope, rho = correlated_t.Differences.of(simulated(), 0), 0.02, 0.3
-        model = correlated_t.build(data, rope, rho)
-        names = [v.name for v in model.value_vars]
-        density = function(model.value_vars, model.datalogp, mode=UNCOMPILED, on_unused_input="ignore")
-        final = simulated().final()
-
-        def both(mean: float, spread: float, sd: float, precision: float) -> tuple[float, float]:
-            values = {"mean": mean, "spread_above": np.log(spread), "sd": np.log(sd), "precision": np.log(precision)}
-            given = [values.get(name.removesuffix("_log__"), 0.0) for name in names]
-            shapes = [(2, P) if name.startswith(("sd", "precision")) else (2,) for name in names]
-            ours = density(*(np.full(shape, value) for value, shape in zip(given, shapes, strict=True)))
-            variance, between = (0.5 * rope + sd) ** 2, (0.5 * rope + spread) ** 2 / precision
-            covariance = variance * ((1 - rho) * np.eye(R) + rho) + between
-            law = stats.multivariate_normal(np.full(R, mean), covariance)
-            return float(ours), sum(law.logpdf(final[:, s] - final[:, 0]).sum() for s in (1, 2))
-
-        # Equal up to what does not depend on the parameters.
-        first, second = both(0.1, 0.3, 0.2, 1.0), both(-0.2, 0.05, 0.07, 0.4)
-        assert first[0] - second[0] == pytest.approx(first[1] - second[1], rel=1e-9)
-
-    def test_regions_of_a_new_problem(self):
-        mean, spread, nu = np.full((10, 3), [[-1.0, 0.0, 1.0]]), np.full((10, 3), 0.001), np.full((10, 3), 5.0)
-        np.testing.assert_array_equal(correlated_t.region_probabilities(mean, spread, nu, rope=0.01), np.eye(3))
-
 
 def test_wins_recover_their_strengths():
     result = bradley_terry.compare_wins(simulated(), np.random.default_rng(1), 0.01)
@@ -189,26 +155,16 @@ class TestRecovery:
         assert result.report.status == "ok"
         assert result.probabilities()[0] > 0.95
 
-    def test_differences(self):
-        traces = simulated()
-        result = correlated_t.compare_differences(traces, np.random.default_rng(1), 0.01)
-        assert result.report.status == "ok"
-        truth = (traces.final() - traces.final()[:, :1]).mean(axis=(0, 2))
-        low, high = np.quantile(result.effect, (0.005, 0.995), axis=0)
-        assert (low <= truth).all()
-        assert (high >= truth).all()
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
         lambda: log_regret.build(log_regret.LogRegrets.of(hpob(), 1e-3)),
-        lambda: correlated_t.build(correlated_t.Differences.of(hpob(), 3), 0.01),
         lambda: bradley_terry.build(bradley_terry.PairedCounts.of(hpob(), 0.01)),
         lambda: time_to_target.build(time_to_target.TimesToTarget.of(hpob(), 0.01)),
     ],
-    ids=["log_regret", "correlated_t", "bradley_terry", "time_to_target"],
+    ids=["log_regret", "bradley_terry", "time_to_target"],
 )
 def test_published_traces_converge(build: Any):
     fit = fitted(build(), 1, np.random.default_rng(0))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayeshpo.analysis.comparison.bradley_terry import compare_wins
-from bayeshpo.analysis.comparison.correlated_t import compare_differences
 from bayeshpo.analysis.comparison.log_regret import compare_log_regret
 from bayeshpo.analysis.comparison.result import Comparison
 from bayeshpo.analysis.comparison.time_to_target import compare_times
@@ -15,7 +14,7 @@ from bayeshpo.analysis.traces import Traces
 
 
 def compare(traces: Traces, *, floor: float, rope: float, target: float, seed: int = 0) -> Iterator[Comparison]:
-    """Fit the four models, one after another.
+    """Fit the three models, one after another.
 
     Parameters
     ----------
@@ -24,14 +23,13 @@ def compare(traces: Traces, *, floor: float, rope: float, target: float, seed: i
     floor
         Normalised regret below which regrets are censored.
     rope
-        Difference of normalised regrets that is practically none.
+        Difference of normalised regrets up to which two runs tie.
     target
         Normalised regret to be reached.
     seed
         Of the draws.
     """
-    streams = np.random.default_rng(seed).spawn(4)
+    streams = np.random.default_rng(seed).spawn(3)
     yield compare_log_regret(traces, streams[0], floor)
-    yield compare_differences(traces, streams[1], rope)
-    yield compare_wins(traces, streams[2], rope)
-    yield compare_times(traces, streams[3], target)
+    yield compare_wins(traces, streams[1], rope)
+    yield compare_times(traces, streams[2], target)
