@@ -181,7 +181,7 @@ def _keeps_to_limits(problem: Problem, configuration: Configuration) -> bool:
     if not limits:
         return True
     metrics = _outcome(problem, configuration).metrics
-    return all(limit.allow(np.array(metrics[metric])) for metric, limit in limits.items())
+    return all(bool(limit.allow(np.array(metrics.get(metric, math.nan)))) for metric, limit in limits.items())
 
 
 def _at(problem: Problem, x: np.ndarray) -> float:
