@@ -12,6 +12,13 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 
 Direction = Literal["minimize", "maximize"]
+# Log probability of finishing, and of keeping to limits, from which on a configuration may be recommended.
+LIKELY = math.log(0.5)
+
+
+def sign_of(direction: str) -> float:
+    """Loss = sign x value."""
+    return 1.0 if direction == "minimize" else -1.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayeshpo import __version__
-from bayeshpo.errors import BayeshpoError, SpecificationError, unknown_name
+from bayeshpo.errors import BayeshpoError, SpecificationError, one_line, unknown_name
 from bayeshpo.registry import KINDS, check_name, create
 
 if TYPE_CHECKING:
@@ -323,5 +323,5 @@ def _refusals() -> Iterator[None]:
         typer.echo(f"bayeshpo: {where}{error.strerror or error}", err=True)
         raise typer.Exit(STOPPED) from None
     except BayeshpoError as error:
-        typer.echo(f"bayeshpo: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"bayeshpo: {one_line(error)}", err=True)
         raise typer.Exit(REFUSED if isinstance(error, SpecificationError) else STOPPED) from None

@@ -18,6 +18,16 @@ class SpaceExhausted(BayeshpoError):
     """Every legal configuration of a finite space has been tried."""
 
 
+def one_line(text: object) -> str:
+    """Words in one line."""
+    return " ".join(str(text).split())
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line: its type and its words."""
+    return one_line(f"{type(error).__name__}: {error}")
+
+
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     """One line that says which name is unknown and what would be right."""
     names = sorted(valid)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.aims import Aims, Direction
+from bayeshpo.aims import Aims, Direction, sign_of
 from bayeshpo.pareto import non_dominated
 from bayeshpo.space import Configuration, SearchSpace
 
@@ -288,7 +288,7 @@ class History:
     @property
     def sign(self) -> float:
         """Loss = sign x value."""
-        return 1.0 if self.direction == "minimize" else -1.0
+        return sign_of(self.direction)
 
     def add(self, trial: Trial) -> History:
         """A new history with one trial more; its suggestion is no longer pending."""
@@ -296,7 +296,7 @@ class History:
         longer = replace(self, trials=(*self.trials, trial), pending=pending)
         # In a long study, what is known of the trials before is not found out anew for each.
         alone = replace(self, trials=(trial,), pending=())
-        for name in ("losses", "finished", "failed"):
+        for name in ("losses", "finished", "failed", "within"):
             if name in vars(self):
                 vars(longer)[name] = np.append(vars(self)[name], getattr(alone, name))
         return longer

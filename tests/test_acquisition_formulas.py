@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from bayeshpo.acquisitions.base import Candidates
 from bayeshpo.acquisitions.ei import ExpectedImprovement
-from bayeshpo.acquisitions.hypervolume import ExpectedHypervolumeImprovement
+from bayeshpo.acquisitions.hypervolume import ExpectedHypervolumeImprovement, corners
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.normal import log_cdf, log_h
 from bayeshpo.acquisitions.parego import ChebyshevImprovement
@@ -20,7 +20,7 @@ from bayeshpo.acquisitions.pi import ProbabilityOfImprovement
 from bayeshpo.acquisitions.ucb import UpperConfidenceBound
 from bayeshpo.acquisitions.variance import PredictiveVariance
 from bayeshpo.errors import SpecificationError
-from bayeshpo.pareto import boxes, hypervolume
+from bayeshpo.pareto import hypervolume
 from bayeshpo.registry import ACQUISITIONS, create
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 
@@ -126,15 +126,6 @@ def moments(seed, scale=1.0, S=5, m=4):
     return mean, variance, scale * (rng.standard_normal(S) - 1.0), weight
 
 
-def staircases(fronts, reference):
-    """Corners (S, J, K) of the boxes that each of some fronts (S, n, K) leaves, of no width where it has fewer."""
-    found = [boxes(front, reference) for front in fronts]
-    lower, upper = (np.full((len(found), max(len(b[0]) for b in found), len(reference)), -1e6) for _ in range(2))
-    for s, (low, high) in enumerate(found):
-        lower[s, : len(low)], upper[s, : len(high)] = np.maximum(low, -1e6), high
-    return lower, upper
-
-
 def simulated(utility, mean, variance, incumbent, weight, n=200_000):
     """Mean (m,) of utility(f, incumbent) over draws and f, and its standard error."""
     rng = np.random.default_rng(0)
@@ -216,7 +207,7 @@ def told(acquisition, seed, S=5, m=4, R=3):
     if acquisition.objectives:
         mean, variance = rng.standard_normal((S, m, 2)), rng.uniform(0.2, 2.0, (S, m, 2))
     if acquisition.name == "hypervolume":
-        known["lower"], known["upper"] = staircases(rng.standard_normal((S, R, 2)), np.full(2, 1.5))
+        known["lower"], known["upper"] = corners(rng.standard_normal((S, R, 2)), np.full(2, 1.5))
     at = [mean, variance]
     if acquisition.joint:
         at.append(correlation * np.sqrt(variance[:, :, None] * there[:, None, :]))
@@ -268,7 +259,7 @@ def test_hypervolume_by_monte_carlo(K, scale):
     fronts, reference = scale * rng.standard_normal((S, 4, K)), scale * np.full(K, 1.5)
     mean, variance = scale * rng.standard_normal((S, m, K)), (scale * rng.uniform(0.3, 1.5, (S, m, K))) ** 2
     weight = np.tile(rng.dirichlet(np.ones(S))[:, None], (1, m))
-    lower, upper = staircases(fronts, reference)
+    lower, upper = corners(fronts, reference)
     found = np.exp(of(ExpectedHypervolumeImprovement(), mean, variance, lower, upper, weight)[0])
     f = (mean + np.sqrt(variance) * rng.standard_normal((n, S, m, K)))[:, :, :, None]
     inside = np.prod(np.maximum(upper[:, None] - np.maximum(lower[:, None], f), 0.0), axis=4)
@@ -281,7 +272,7 @@ def test_hypervolume_by_monte_carlo(K, scale):
 
 
 def test_hypervolume_is_finite_far_from_anything_that_could_be_gained():
-    lower, upper = staircases(np.array([[[0.0, 1.0], [1.0, 0.0]]]), np.full(2, 2.0))
+    lower, upper = corners(np.array([[[0.0, 1.0], [1.0, 0.0]]]), np.full(2, 2.0))
     mean = np.full((1, 3, 2), np.array([10.0, 1e3, 1e5])[:, None])
     for values in of(ExpectedHypervolumeImprovement(), mean, np.ones_like(mean), lower, upper, np.ones((1, 3))):
         assert np.isfinite(values).all()

@@ -66,7 +66,7 @@ LIMITS = [Limits(at_most=0.3), Limits(at_least=-0.2), Limits(-0.5, 0.4)]
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_probability_within_limits_is_that_of_the_draws(limits, sign, posterior):
     data = replace(posterior.data, location=0.1, scale=0.5)
-    constraint = Constraint(replace(posterior, data=data), "memory", limits, sign)
+    constraint = Constraint(replace(posterior, data=data), limits, sign)
     Z = np.random.default_rng(0).random((30, 2))
     p = predictive(posterior.density)
     mean, variance = p(p.condition(posterior.thinned(64), data), Z)
@@ -84,13 +84,13 @@ def test_probability_within_limits_is_that_of_the_draws(limits, sign, posterior)
 def test_probability_far_beyond_a_limit_is_finite_and_has_a_slope(posterior):
     Z = np.random.default_rng(1).random((5, 2))
     for limits in (Limits(at_most=-200.0), Limits(at_least=200.0), Limits(200.0, 201.0)):
-        value, gradient = Constraint(posterior, "memory", limits).with_gradient(Z)
+        value, gradient = Constraint(posterior, limits).with_gradient(Z)
         assert (np.isfinite(value) & (value < -500.0)).all()
         assert (np.isfinite(gradient) & (gradient != 0.0)).all()
 
 
 def test_constraints_are_independent(posterior):
-    Z, parts = np.random.default_rng(2).random((6, 2)), [Constraint(posterior, "m", limits) for limits in LIMITS]
+    Z, parts = np.random.default_rng(2).random((6, 2)), [Constraint(posterior, limits) for limits in LIMITS]
     both = Constraints(parts[:2])
     value, gradient = both.with_gradient(Z)
     pairs = [part.with_gradient(Z) for part in parts[:2]]
@@ -104,7 +104,7 @@ def test_improvement_is_over_the_best_trial_within(posterior):
     draws, none = p.condition(posterior.thinned(16), posterior.data), np.empty((0, 2))
 
     def incumbent(limits):
-        constraints = Constraints([Constraint(posterior, "memory", limits)])
+        constraints = Constraints([Constraint(posterior, limits)])
         evidence = Evidence(posterior.data, none, np.empty(0), constraints=constraints)
         outlook = Outlook(JointPredictive(p, noise=False), draws, evidence, np.random.default_rng(0))
         return evidence.eligible, ConstrainedExpectedImprovement().look(outlook).arrays["incumbent"]

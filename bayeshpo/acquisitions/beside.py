@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
@@ -11,7 +11,7 @@ DRAWS = 64
 
 
 class ModelBeside:
-    """The posterior of such a model; without one nothing is known of what it is about.
+    """The posterior of such a model; without one, or with one whose fit failed, nothing is known of what it is about.
 
     Parameters
     ----------
@@ -23,15 +23,11 @@ class ModelBeside:
     name: str
 
     def __init__(self, posterior: Posterior | None = None) -> None:
-        self.posterior = posterior
+        failed = posterior is not None and posterior.report.status == "failed"
+        self.posterior = posterior = None if failed else posterior
         if posterior is not None:
             self._predictive = predictive(posterior.density)
             self._draws = self._predictive.condition(posterior.thinned(DRAWS), posterior.data)
-
-    @classmethod
-    def fitted(cls, posterior: Posterior) -> Self:
-        """With a posterior, unless its fit failed."""
-        return cls(None if posterior.report.status == "failed" else posterior)
 
     def to_row(self) -> dict[str, Any]:
         """The fit behind it, as entries of a row of inference; none where there is no fit."""

@@ -9,9 +9,6 @@ from bayeshpo.acquisitions.base import Acquisition, Known
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.outlook import Outlook
 
-# How much worse than all that was found, in standardised losses, going beyond a limit is taken to be.
-_BEYOND = 1.0
-
 
 @dataclass(frozen=True)
 class ConstrainedExpectedImprovement(LogExpectedImprovement):
@@ -29,7 +26,4 @@ class ConstrainedExpectedImprovement(LogExpectedImprovement):
 
     def look(self, outlook: Outlook) -> Known:
         """The lowest mean of f (S,) among the finished trials that are within."""
-        eligible = outlook.evidence.eligible
-        if eligible.any():
-            return Known({"incumbent": outlook.tried[:, eligible].min(axis=1)})
-        return Known({"incumbent": outlook.tried.max(axis=1) + _BEYOND})
+        return Known({"incumbent": outlook.incumbent(outlook.tried)})

@@ -30,26 +30,18 @@ class Constraint(ModelBeside):
     ----------
     posterior
         Of the metric's surrogate.
-    metric
-        Its name.
     limits
         What it has to be at least and at most.
     sign
         Loss = sign x metric, of the losses that the surrogate is fitted to.
     """
 
-    def __init__(self, posterior: Posterior | None, metric: str, limits: Limits, sign: float = 1.0) -> None:
+    def __init__(self, posterior: Posterior, limits: Limits, sign: float = 1.0) -> None:
         super().__init__(posterior)
-        self.name = metric
-        if posterior is not None:
+        if self.posterior is not None:
             bounds = np.sort(sign * np.array([limits.at_least, limits.at_most]))
             # Finite ones, or derivatives would be 0 times infinity.
             self._bounds = np.clip((bounds - posterior.data.location) / posterior.data.scale, -_FAR, _FAR)
-
-    @classmethod
-    def of(cls, posterior: Posterior, metric: str, limits: Limits, sign: float) -> Constraint:
-        """With a posterior, unless its fit failed."""
-        return cls(None if posterior.report.status == "failed" else posterior, metric, limits, sign)
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """log P (m,) at candidates Z (m, D)."""

@@ -43,7 +43,7 @@ class Cost(ModelBeside):
         scale, X = Scale.of(logs), history.X.reshape(-1, history.space.dimension)
         data = TrainingData(X, scale(logs), scale.location, scale.scale, X[:0])
         posterior = _ENGINE.fit(log_density(GaussianProcess(), Columns.of(history.space)), data, rng=rng)
-        return cls.fitted(posterior)
+        return cls(posterior)
 
     def log_cost(self, Z: np.ndarray) -> np.ndarray:
         """Mean log seconds (m,) at candidates Z (m, D)."""

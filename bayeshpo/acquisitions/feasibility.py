@@ -41,7 +41,7 @@ class Feasibility(ModelBeside):
         if len(data.failed) == 0:
             return cls()
         posterior = _ENGINE.fit(log_density(FeasibilityProcess(), columns), statuses(data), rng=rng)
-        return cls.fitted(posterior)
+        return cls(posterior)
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """log P (m,) at candidates Z (m, D)."""

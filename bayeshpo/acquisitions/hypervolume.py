@@ -42,13 +42,8 @@ class ExpectedHypervolumeImprovement(Acquisition):
 
     def look(self, outlook: Outlook) -> Known:
         """Corners (S, J, K) of the boxes that the trials within all limits leave, under each draw."""
-        reference = reference_point(outlook.observed)
-        found = [boxes(f, reference) for f in outlook.tried[:, outlook.evidence.eligible]]
-        most = max(len(lower) for lower, _ in found)
-        # Boxes of no width fill up.
-        lower, upper = (np.full((len(found), most, len(reference)), -_FAR) for _ in range(2))
-        for s, (low, high) in enumerate(found):
-            lower[s, : len(low)], upper[s, : len(high)] = np.maximum(low, -_FAR), high
+        within = outlook.tried[:, outlook.evidence.eligible]
+        lower, upper = corners(within, reference_point(outlook.observed))
         return Known({"lower": lower, "upper": upper})
 
     def over_draws(self, at: Any, known: Any, weight: Any) -> Any:
@@ -64,3 +59,13 @@ class ExpectedHypervolumeImprovement(Acquisition):
         shares = -pt.expm1(pt.minimum(log_lower - log_upper, -1e-15))
         log_volume = pt.sum(log_upper + pt.log(shares), axis=3)
         return log_mean(log_sum(log_volume, axis=2), weight)
+
+
+def corners(losses: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corners (S, J, K) of the boxes that losses (S, n, K) leave; boxes of no width fill up."""
+    found = [boxes(f, reference) for f in losses]
+    most = max(len(lower) for lower, _ in found)
+    lower, upper = (np.full((len(found), most, len(reference)), -_FAR) for _ in range(2))
+    for s, (low, high) in enumerate(found):
+        lower[s, : len(low)], upper[s, : len(high)] = np.maximum(low, -_FAR), high
+    return lower, upper

@@ -11,6 +11,7 @@ import numpy as np
 from bayeshpo.acquisitions.constraints import Constraints
 from bayeshpo.acquisitions.cost import Cost
 from bayeshpo.acquisitions.feasibility import Feasibility
+from bayeshpo.aims import LIKELY
 from bayeshpo.inference.joint import AnchoredDraws, JointPredictive
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import Predictive
@@ -20,8 +21,6 @@ from bayeshpo.surrogates.base import TrainingData
 
 # Points at which a draw's function is drawn jointly to see where its minimum is: those of the pool that may be lowest.
 _MAY_BE_LOWEST = 192
-# Log probability of keeping to limits from which on a trial counts as one that does.
-_LIKELY = np.log(0.5)
 # How far below its mean, in standard deviations, a point is held to be possible.
 _POSSIBLE = 2.0
 
@@ -85,7 +84,7 @@ class Evidence:
     @cached_property
     def eligible(self) -> np.ndarray:
         """Which finished trials are more likely than not within all limits (n,)."""
-        return self.constraints.log_probability(self.data.X) >= _LIKELY
+        return self.constraints.log_probability(self.data.X) >= LIKELY
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """log probability (m,) that a trial at Z (m, D) finishes, within all limits."""
@@ -145,6 +144,15 @@ class Outlook:
     def tried(self) -> np.ndarray:
         """Mean (S, n) of f at the finished trials under each draw; of several objectives (S, n, K)."""
         return self.draws.fitted[:, : len(self.evidence.data.y)]
+
+    def incumbent(self, values: np.ndarray) -> np.ndarray:
+        """Lowest of values (S, n) at the finished trials within all limits (S,).
+
+        While no trial is, that of the worst trial and a standard deviation of the losses more: anything within is
+        better.
+        """
+        eligible = self.evidence.eligible
+        return values[:, eligible].min(axis=1) if eligible.any() else values.max(axis=1) + 1.0
 
     @property
     def observed(self) -> np.ndarray:

@@ -28,8 +28,6 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _REACH = 7.0
 # Weights below this would leave an objective out.
 _LEAST = 1e-3
-# While no trial is within all limits, what improves on the worst and so much more is an improvement.
-_BEYOND = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,8 @@ class ChebyshevImprovement(Acquisition):
         slope = np.maximum(weights, _LEAST) / spread
         offset = slope * front.min(axis=0)
         largest = (slope * outlook.tried - offset).max(axis=2)
-        eligible = outlook.evidence.eligible
-        incumbent = largest[:, eligible].min(axis=1) if eligible.any() else largest.max(axis=1) + _BEYOND
         each = np.ones((len(largest), 1))
-        return Known({"slope": each * slope, "offset": each * offset, "incumbent": incumbent})
+        return Known({"slope": each * slope, "offset": each * offset, "incumbent": outlook.incumbent(largest)})
 
     def over_draws(self, at: Any, known: Any, weight: Any) -> Any:
         """log improvement (m,)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bayeshpo.experiment.store import Results, RunRecord
+from bayeshpo.experiment.store import Results, RunRecord, has_ended
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Completeness:
 
 def is_finished(run: RunRecord) -> bool:
     """Whether a run spent its budget or ended early for good; a budget raised later makes it unfinished again."""
-    return run.done is not None and (run.ended_early or run.done["trials"] >= run.spec["budget"])
+    return run.done is not None and has_ended(run.done, run.spec["budget"], run.spec.get("stop"))
 
 
 def completeness(results: Results, runs: list[RunRecord]) -> Completeness:

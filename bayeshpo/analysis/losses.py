@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.aims import Aims
+from bayeshpo.aims import Aims, sign_of
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.pareto import hypervolume, reference_point
 
 
 def sign(run: RunRecord) -> float:
     """1 where the run's value is minimised, -1 where it is maximised."""
-    return 1.0 if run.spec["direction"] == "minimize" else -1.0
+    return sign_of(run.spec["direction"])
 
 
 def aims_of(run: RunRecord) -> Aims:
@@ -30,18 +30,30 @@ def incumbent_losses(runs: Sequence[RunRecord]) -> dict[Path, np.ndarray]:
     Of several objectives it is minus the hypervolume that the trials dominate, up to a point that is common to all runs
     on a problem (`bayeshpo.pareto.reference_point`).
     """
-    # One run's records are in memory at a time.
-    losses = {run.path: _objectives(run, run.trials) for run in runs}
-    found = {}
+    observed: dict[Path, np.ndarray] = {}
+    true: dict[Path, np.ndarray] = {}
     for run in runs:
-        own = losses[run.path]
-        if own.shape[1] == 1:
-            found[run.path] = of_the_incumbent(own[:, 0], _true_losses(run, run.trials))
-        else:
-            known = np.concatenate([losses[r.path] for r in runs if r.problem == run.problem])
-            known = known[~np.isnan(known).any(axis=1)]
-            found[run.path] = _of_the_front(own, reference_point(known) if len(known) else None)
-    return found
+        # One run's records are in memory at a time.
+        trials = run.trials
+        observed[run.path], true[run.path] = _objectives(run, trials), _true_losses(run, trials)
+    references = _references(runs, observed)
+    return {
+        path: _of_the_front(observed[path], references[problem])
+        if problem in references
+        else of_the_incumbent(observed[path][:, 0], true[path])
+        for path, problem in ((run.path, run.problem) for run in runs)
+    }
+
+
+def _references(runs: Sequence[RunRecord], observed: Mapping[Path, np.ndarray]) -> dict[str, np.ndarray | None]:
+    """Of each problem with several objectives, where volume ends; None where no trial has finished."""
+    known: dict[str, list[np.ndarray]] = {}
+    for run in runs:
+        if observed[run.path].shape[1] > 1:
+            losses = observed[run.path]
+            known.setdefault(run.problem, []).append(losses[~np.isnan(losses).any(axis=1)])
+    joined = {problem: np.concatenate(losses) for problem, losses in known.items()}
+    return {problem: reference_point(losses) if len(losses) else None for problem, losses in joined.items()}
 
 
 def _objectives(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -49,8 +61,7 @@ def _objectives(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> np.ndarr
     aims = aims_of(run)
     columns = [sign(run) * _numbers(t["value"] for t in trials)]
     for metric, direction in aims.objectives.items():
-        turned = 1.0 if direction == "minimize" else -1.0
-        columns.append(turned * _numbers(_metric(t, metric) for t in trials))
+        columns.append(sign_of(direction) * _numbers(_metric(t, metric) for t in trials))
     losses = np.column_stack(columns)
     for metric, limits in aims.constraints.items():
         losses[~limits.allow(_numbers(_metric(t, metric) for t in trials))] = np.nan

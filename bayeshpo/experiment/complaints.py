@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bayeshpo import registry
-from bayeshpo.errors import unknown_name
+from bayeshpo.errors import one_line, unknown_name
 
 # Pydantic's types of error, in words for a reader of the file.
 _EXPECTED = {
@@ -70,8 +70,3 @@ def _missing(location: Sequence[int | str], data: Mapping[str, Any]) -> str:
     if close:
         return f"missing; did you mean '{close[0][0]}' by '{close[0][1]}'?"
     return f"missing; valid: {', '.join(sorted(registry.KINDS[kind]))}"
-
-
-def one_line(text: object) -> str:
-    """A text without its line ends."""
-    return " ".join(str(text).split())

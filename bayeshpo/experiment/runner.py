@@ -9,7 +9,7 @@ from typing import Any
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import ExecutorSpec, Plan, RunSpec
-from bayeshpo.experiment.store import check_results, ended_early, open_results, read_json
+from bayeshpo.experiment.store import check_results, ended_early, has_ended, open_results, read_json
 from bayeshpo.experiment.worker import Display, Progress
 from bayeshpo.experiment.writer import claimed
 from bayeshpo.parallel import available_cores
@@ -83,11 +83,10 @@ def _finished(run: RunSpec, results: Path) -> Progress | None:
     if not path.exists():
         return None
     done = read_json(path)
-    early = ended_early(done, run.stop)
-    if not early and done["trials"] < run.budget:
+    if not has_ended(done, run.budget, run.stop):
         return None
     # Older records have no reason.
-    reason = done.get("reason") if early else None
+    reason = done.get("reason") if ended_early(done, run.stop) else None
     return Progress(run.id, done["trials"], done["failed"], done["best"], done=True, ended_early=reason)
 
 

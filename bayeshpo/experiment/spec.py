@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from bayeshpo import registry
 from bayeshpo.aims import Direction
-from bayeshpo.errors import SpecificationError, unknown_name
-from bayeshpo.experiment.complaints import complaint, one_line
+from bayeshpo.errors import SpecificationError, one_line, unknown_name
+from bayeshpo.experiment.complaints import complaint
 from bayeshpo.experiment.rules import parse
 from bayeshpo.experiment.suites import changes, expanded
 from bayeshpo.problem import Problem, aims, capabilities
@@ -25,7 +25,8 @@ from bayeshpo.searchers.base import Searcher
 from bayeshpo.stopping import StoppingRule
 
 Count = Annotated[int, Field(ge=1, strict=True)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1)]
 Keep = Literal["last", "none"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from bayeshpo.experiment.rules import parse
-from bayeshpo.experiment.store import RecordError, Results, RunRecord, ended_early, read_json
+from bayeshpo.experiment.store import RecordError, Results, RunRecord, has_ended, read_json
 
 State = Literal["done", "running", "failed", "interrupted", "missing"]
 STATES: tuple[State, ...] = ("done", "running", "failed", "interrupted", "missing")
@@ -75,8 +75,7 @@ def _status(labels: tuple[str, str, int], path: Path | None, budget: int, stop: 
     except RecordError as error:
         return RunStatus(*labels, "failed", 0, budget, str(error))
     n = len(run.trials)
-    early = run.done is not None and ended_early(run.done, None if stop is None else str(parse(stop)))
-    if run.done is not None and (early or n >= budget):
+    if run.done is not None and has_ended(run.done, budget, None if stop is None else str(parse(stop))):
         return RunStatus(*labels, "done", n, budget)
     if _held(path / "trials.jsonl"):
         return RunStatus(*labels, "running", n, budget)

@@ -236,6 +236,19 @@ def ended_early(done: Mapping[str, Any], stop: str | None) -> bool:
     return done["status"] == "exhausted" or (done["status"] == "stopped" and done["stop"] == stop)
 
 
+def has_ended(done: Mapping[str, Any], budget: int, stop: str | None) -> bool:
+    """Whether a run spent its budget or ended early for good; a budget raised later makes it unfinished again.
+
+    Parameters
+    ----------
+    done, stop
+        As `ended_early` takes them.
+    budget
+        Trials that the run is to have.
+    """
+    return ended_early(done, stop) or done["trials"] >= budget
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file as a mapping.
 

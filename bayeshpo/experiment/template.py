@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.spec import NAME
 
 _TEXT = """\
 # {name}: an experiment is problems x searchers x seeds. Run it, and go on with it after an interruption, with
@@ -46,7 +48,7 @@ def write_template(name: str) -> Path:
     SpecificationError
         If the name is not one for an experiment, or the file is there already.
     """
-    if not name or not name[0].isalnum() or not all(c.isalnum() or c in "_.-" for c in name) or not name.isascii():
+    if not re.fullmatch(NAME, name):
         raise SpecificationError(f"expected a name of letters, digits, '_', '-' and '.', got {name!r}")
     path = Path(f"{name}.toml")
     try:

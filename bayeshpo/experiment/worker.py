@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from bayeshpo.errors import told
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.problem import true_value
@@ -98,7 +99,7 @@ def attempt(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     try:
         execute(run, path, report)
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        text = told(error)[:300]
         report(Progress(run.id, error=text + note_failure(path, f"{text}\n\n{traceback.format_exc()}")))
 
 

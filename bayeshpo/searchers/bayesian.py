@@ -88,7 +88,7 @@ class BayesianSearcher(Searcher):
         with one_blas_thread():
             for _ in range(n):
                 suggestions.append(replace(self._next(history, rng), needs_gradient=self._parts.needs_gradient))
-                history = replace(history, pending=(*history.pending, suggestions[-1]))
+                history = history.with_pending(suggestions[-1:])
         return suggestions
 
     def recommend(self, history: History, rng: Streams) -> Trial | None:
@@ -127,9 +127,10 @@ class BayesianSearcher(Searcher):
             tree[f"metrics/{metric}"] = known.posterior(history, rng, metric).to_datatree()
         best = self.pareto_set(history, rng)
         if known.objectives(history, rng).report.status != "failed" and best:
-            tree["slice"] = slices(known.objective(history, rng), history, space.encode([best[0].configuration])[0])
+            objective = known.objective(history, rng)
+            tree["slice"] = slices(objective, history, space.encode([best[0].configuration])[0])
             if history.aims.objectives:
-                tree["pareto"] = front(known.objective(history, rng), history, rng.generator("pareto", len(history)))
+                tree["pareto"] = front(objective, history, rng.generator("pareto", len(history)))
         return tree
 
     def optimum(self, history: History, rng: Streams) -> Optimum:

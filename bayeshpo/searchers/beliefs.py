@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayeshpo.aims import LIKELY
 from bayeshpo.maximizers import Maximizer
 from bayeshpo.pareto import lowest
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.fits import Fits
-from bayeshpo.searchers.objectives import CHOICE_DRAWS, LIKELY, AcquisitionOverDraws
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws
 from bayeshpo.searchers.parts import Parts
 from bayeshpo.trial import History, Trial
 
@@ -115,7 +116,7 @@ class Beliefs:
         def fitted() -> Constraints:
             limited = history.aims.constraints.items()
             return Constraints(
-                [Constraint.of(self.posterior(history, rng, m), m, limits, history.of(m).sign) for m, limits in limited]
+                [Constraint(self.posterior(history, rng, m), limits, history.of(m).sign) for m, limits in limited]
             )
 
         return self._once("constraints", self.posterior(history, rng), fitted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayeshpo.aims import sign_of
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.trial import History
 
@@ -29,8 +30,7 @@ def front(objective: AcquisitionOverDraws, history: History, rng: np.random.Gene
         known, data, Q = predictive(part.density), part.data, part.thinned(DRAWS)
         anchors = np.tile(data.X, (len(Q), 1, 1))
         f = JointPredictive(known, noise=False).anchored(known.condition(Q, data), anchors).paths(1, rng)[:, 0]
-        sign = 1.0 if direction == "minimize" else -1.0
-        drawn.append(sign * (data.location + data.scale * f))
+        drawn.append(sign_of(direction) * (data.location + data.scale * f))
     count = min(map(len, drawn))
     return xr.Dataset(
         {

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 # Draws that the inner search sees, every fourth of which will do for a first look at all candidates.
 SEARCH_DRAWS = 64
 _ROUGHLY = 4
-# Log probability of finishing, and of keeping to limits, below which a configuration is not recommended.
-LIKELY = np.log(0.5)
 # Draws that the last choice, predictions and recommendations see: all, of engines that do not make very many.
 CHOICE_DRAWS = 1280
 

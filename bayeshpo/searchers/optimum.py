@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayeshpo.aims import LIKELY
 from bayeshpo.maximizers import Maximizer
-from bayeshpo.searchers.objectives import CHOICE_DRAWS, LIKELY, SEARCH_DRAWS
+from bayeshpo.searchers.objectives import CHOICE_DRAWS, SEARCH_DRAWS
 from bayeshpo.space import Configuration
 from bayeshpo.trial import History, Trial
 

@@ -14,6 +14,7 @@ from copy import deepcopy
 
 import numpy as np
 
+from bayeshpo.aims import sign_of
 from bayeshpo.problem import Differentiable, Problem, TrueValue, aims, evaluate, is_noisy, optimisers
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.testing.differences import central_differences
@@ -117,8 +118,7 @@ def optimum_is_never_beaten(problem: Problem) -> None:
         return
     for configuration in _configurations(problem):
         true = _true(problem, configuration) if _keeps_to_limits(problem, configuration) else None
-        sign = 1.0 if problem.direction == "minimize" else -1.0
-        if true is not None and sign * (problem.optimum - true) > _ROUNDING * (1.0 + abs(true)):
+        if true is not None and sign_of(problem.direction) * (problem.optimum - true) > _ROUNDING * (1.0 + abs(true)):
             raise _error(problem, "optimum", f"nothing better than {problem.optimum}", f"{true} at {configuration}")
 
 

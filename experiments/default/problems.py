@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.aims import sign_of
 from bayeshpo.problem import Problem
 from bayeshpo.problems.synthetic import Ackley, Branin, Hartmann6, Rosenbrock
 from bayeshpo.problems.tables import Table
@@ -49,11 +50,11 @@ class Case:
 
     def observe(self, configuration: Configuration, rng: np.random.Generator) -> float:
         """A noisy loss of a configuration."""
-        return _sign(self.problem) * self.problem.evaluate(configuration, rng=rng).value
+        return sign_of(self.problem.direction) * self.problem.evaluate(configuration, rng=rng).value
 
     def true(self, configuration: Configuration) -> float:
         """The loss without noise."""
-        return _sign(self.problem) * self.problem.true_value(configuration)
+        return sign_of(self.problem.direction) * self.problem.true_value(configuration)
 
     def share_better(self, configuration: Configuration) -> float:
         """Share of all configurations whose true loss is lower."""
@@ -78,13 +79,9 @@ def _skew(value: float) -> float:
     return float(np.exp(3.0 * value))
 
 
-def _sign(problem: Problem) -> float:
-    return 1.0 if problem.direction == "minimize" else -1.0
-
-
 def _table(name: str) -> Case:
     problem = Table(name)
-    return Case(problem, np.sort(_sign(problem) * problem.true_values))
+    return Case(problem, np.sort(sign_of(problem.direction) * problem.true_values))
 
 
 def _function(function: Any, noise: float = 0.0) -> Case:

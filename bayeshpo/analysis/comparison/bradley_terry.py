@@ -14,7 +14,7 @@ import numpy as np
 
 from bayeshpo.analysis.comparison.crossed import crossed_effects, population_effects
 from bayeshpo.analysis.comparison.fitting import fitted
-from bayeshpo.analysis.comparison.result import Comparison, best_of, counted_runs, interval_text
+from bayeshpo.analysis.comparison.result import Comparison, ahead, counted_runs, interval_text
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -76,11 +76,8 @@ def compare_wins(traces: Traces, rng: np.random.Generator, rope: float) -> Compa
     data = PairedCounts.of(traces, rope)
     fit = fitted(build(data), len(data.wins), rng)
     effect = -population_effects(fit, len(traces.problems), rng)
-    best, _ = best_of(effect)
-    next_best = int(np.argsort(effect.mean(axis=0))[1])
-    odds = np.exp(effect[:, next_best] - effect[:, best])
+    next_best, distance = ahead(effect)
     ties = data.ties.sum() / max(1, (data.wins + data.ties + data.losses).sum())
-    ahead = f"against the next, {traces.searchers[next_best]}"
     return Comparison.of(
         name="bradley_terry",
         title="Wins and ties, Bradley-Terry",
@@ -89,6 +86,7 @@ def compare_wins(traces: Traces, rng: np.random.Generator, rope: float) -> Compa
         effect=effect,
         report=fit.report,
         leading="the largest chance to win",
-        margin=f"{ahead}, its odds where they differ are {interval_text(odds)}",
+        margin=f"against the next, {traces.searchers[next_best]}, its odds where they differ are "
+        f"{interval_text(np.exp(distance))}",
         note=f"{counted_runs(traces)}; {ties:.0%} of the comparisons are ties, within {rope:g} of normalised regret.",
     )

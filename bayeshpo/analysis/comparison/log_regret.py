@@ -17,7 +17,7 @@ import numpy as np
 
 from bayeshpo.analysis.comparison.crossed import crossed_effects, population_effects
 from bayeshpo.analysis.comparison.fitting import fitted
-from bayeshpo.analysis.comparison.result import Comparison, best_of, counted_runs, interval_text
+from bayeshpo.analysis.comparison.result import Comparison, ahead, counted_runs, interval_text
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -76,10 +76,8 @@ def compare_log_regret(traces: Traces, rng: np.random.Generator, floor: float) -
     data = LogRegrets.of(traces, floor)
     fit = fitted(build(data), len(data.y), rng)
     effect = population_effects(fit, len(traces.problems), rng)
-    best, _ = best_of(effect)
+    next_best, distance = ahead(effect)
     censored = float((data.y <= data.floor).mean())
-    next_best = np.argsort(effect.mean(axis=0))[1]
-    ratio = 10.0 ** (effect[:, next_best] - effect[:, best])
     return Comparison.of(
         name="log_regret",
         title="Log regret, left-censored",
@@ -88,7 +86,7 @@ def compare_log_regret(traces: Traces, rng: np.random.Generator, floor: float) -
         effect=effect,
         report=fit.report,
         leading="the lowest regret, in geometric mean over problems",
-        margin=f"the next, {traces.searchers[next_best]}, has {interval_text(ratio)} times its regret",
+        margin=f"the next, {traces.searchers[next_best]}, has {interval_text(10.0**distance)} times its regret",
         note=f"{counted_runs(traces)}; {censored:.0%} of the regrets are below {floor:g} and censored there.",
     )
 

@@ -55,7 +55,7 @@ class Comparison:
 
     def probabilities(self) -> np.ndarray:
         """Posterior probability of being the best (S,)."""
-        return np.bincount(self.effect.argmin(axis=1), minlength=len(self.searchers)) / len(self.effect)
+        return best_shares(self.effect)
 
     def to_record(self) -> dict[str, Any]:
         """The result as JSON values, with some of its draws."""
@@ -69,10 +69,15 @@ class Comparison:
         }  # fmt: skip
 
 
-def best_of(effect: np.ndarray) -> tuple[int, float]:
-    """The searcher that is most often best among the draws (draw, S), and how often."""
-    share = np.bincount(effect.argmin(axis=1), minlength=effect.shape[1]) / len(effect)
-    return int(share.argmax()), float(share.max())
+def best_shares(effect: np.ndarray) -> np.ndarray:
+    """Share of the draws (draw, S) in which each searcher is the best (S,)."""
+    return np.bincount(effect.argmin(axis=1), minlength=effect.shape[1]) / len(effect)
+
+
+def ahead(effect: np.ndarray) -> tuple[int, np.ndarray]:
+    """The searcher of next to lowest mean effect, and how far it is behind the likeliest best in each draw (draw,)."""
+    behind = int(np.argsort(effect.mean(axis=0))[1])
+    return behind, effect[:, behind] - effect[:, best_shares(effect).argmax()]
 
 
 def interval_text(draws: np.ndarray) -> str:
@@ -90,11 +95,10 @@ def counted_runs(traces: Traces) -> str:
 def _claim(searchers: tuple[str, ...], effect: np.ndarray, report: InferenceReport, leading: str, margin: str) -> str:
     if report.status != "ok":
         return f"No claim: the posterior did not pass its checks, {report.reason}."
-    best, probability = best_of(effect)
-    if probability >= CLAIM:
-        return f"{searchers[best]} has {leading} (probability {probability:.2f}); {margin}."
-    share = np.bincount(effect.argmin(axis=1), minlength=len(searchers)) / len(effect)
+    share = best_shares(effect)
     order = np.argsort(-share, kind="stable")
+    if share[order[0]] >= CLAIM:
+        return f"{searchers[order[0]]} has {leading} (probability {share[order[0]]:.2f}); {margin}."
     enough = order[: int(np.searchsorted(share[order].cumsum(), CLAIM)) + 1]
     candidates = ", ".join(f"{searchers[s]} ({share[s]:.2f})" for s in enough)
     return f"No one searcher may be said to have {leading}: with probability {CLAIM:.2f} it is one of {candidates}."

@@ -17,7 +17,7 @@ import numpy as np
 
 from bayeshpo.analysis.comparison.crossed import crossed_effects, population_effects
 from bayeshpo.analysis.comparison.fitting import fitted
-from bayeshpo.analysis.comparison.result import Comparison, best_of, counted_runs, interval_text
+from bayeshpo.analysis.comparison.result import Comparison, ahead, counted_runs, interval_text
 from bayeshpo.analysis.statistics.targets import first_hits
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.surrogates.symbolic import pm, pt
@@ -70,9 +70,7 @@ def compare_times(traces: Traces, rng: np.random.Generator, target: float) -> Co
     data = TimesToTarget.of(traces, target)
     fit = fitted(build(data), len(data.hit), rng)
     effect = population_effects(fit, len(traces.problems), rng)
-    best, _ = best_of(effect)
-    next_best = int(np.argsort(effect.mean(axis=0))[1])
-    ratio = np.exp(effect[:, next_best] - effect[:, best])
+    next_best, distance = ahead(effect)
     censored = float(np.isinf(data.hit).mean())
     return Comparison.of(
         name="time_to_target",
@@ -82,7 +80,8 @@ def compare_times(traces: Traces, rng: np.random.Generator, target: float) -> Co
         effect=effect,
         report=fit.report,
         leading="the shortest time to the target",
-        margin=f"the next, {traces.searchers[next_best]}, needs {interval_text(ratio)} times its evaluations",
+        margin=f"the next, {traces.searchers[next_best]}, needs {interval_text(np.exp(distance))} times its "
+        "evaluations",
         note=f"{counted_runs(traces)}; target: normalised regret {target:g}, not reached by {censored:.0%}.",
     )
 

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from bayeshpo.aims import sign_of
 from bayeshpo.analysis.figures.style import DATA, Drawing, Look, file_name, looks, new_figure, words
 from bayeshpo.analysis.kept import last_kept
 from bayeshpo.experiment.store import RunRecord
@@ -32,7 +33,7 @@ def _figure(run: RunRecord, kept: xr.Dataset, width: float) -> Drawing:
     names = [str(name) for name in kept["objective"].values]
     objectives = run.spec["aims"]["objectives"]
     directions = [run.spec["direction"], *(objectives[name] for name in names[1:])]
-    signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
+    signs = np.array([sign_of(direction) for direction in directions])
     pairs = list(combinations(range(len(names)), 2))
     look = looks([run.searcher])[run.searcher]
     figure = new_figure(width, min(0.62 * width, 0.9 * width / len(pairs) + 0.9))

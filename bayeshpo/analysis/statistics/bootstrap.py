@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,19 @@ def estimate(value: np.ndarray, replicates: np.ndarray) -> Estimate:
     """An estimate and its replicates (B, ...) as an interval (Efron 1979; percentiles)."""
     low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return Estimate(value, low, high)
+
+
+def stratified(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    scores: np.ndarray,
+    whole: np.ndarray,
+    rng: np.random.Generator,
+    replicates: int,
+) -> Estimate:
+    """A statistic of whole runs' scores (P, S, R, ...), seeds drawn anew within each problem and searcher."""
+    there = np.where(whole.reshape(*whole.shape, *(1,) * (scores.ndim - 3)), scores, np.nan)
+    drawn = [statistic(taken(there, resampled_seeds(whole, rng))) for _ in range(replicates)]
+    return estimate(statistic(there), np.array(drawn))
 
 
 def problem_weights(n: int, rng: np.random.Generator, replicates: int = REPLICATES) -> np.ndarray:

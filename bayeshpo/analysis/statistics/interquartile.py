@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, estimate, resampled_seeds, taken
+from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, stratified
 
 
 def interquartile_mean(scores: np.ndarray, axis: int = 0) -> np.ndarray:
@@ -37,6 +37,4 @@ def iqm(scores: np.ndarray, whole: np.ndarray, rng: np.random.Generator, replica
     def pooled(values: np.ndarray) -> np.ndarray:
         return interquartile_mean(np.moveaxis(values, 2, 1).reshape(-1, *values.shape[1:2], *values.shape[3:]))
 
-    there = np.where(whole.reshape(*whole.shape, *(1,) * (scores.ndim - 3)), scores, np.nan)
-    drawn = [pooled(taken(there, resampled_seeds(whole, rng))) for _ in range(replicates)]
-    return estimate(pooled(there), np.array(drawn))
+    return stratified(pooled, scores, whole, rng, replicates)

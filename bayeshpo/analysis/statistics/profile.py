@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, estimate, resampled_seeds, taken
+from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, stratified
 
 
 def profile(
@@ -30,9 +30,7 @@ def profile(
     rng, replicates
         Source and size of the bootstrap.
     """
-    there = np.where(whole, scores, np.nan)
-    drawn = [_shares(taken(there, resampled_seeds(whole, rng)), thresholds) for _ in range(replicates)]
-    return estimate(_shares(there, thresholds), np.array(drawn))
+    return stratified(lambda there: _shares(there, thresholds), scores, whole, rng, replicates)
 
 
 def _shares(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, estimate, resampled_seeds, taken
+from bayeshpo.analysis.statistics.bootstrap import REPLICATES, Estimate, stratified
 
 
 def win_probability(
@@ -27,9 +27,7 @@ def win_probability(
     rng, replicates
         Source and size of the bootstrap.
     """
-    there = np.where(whole, scores, np.nan)
-    drawn = [_wins(taken(there, resampled_seeds(whole, rng)), baseline) for _ in range(replicates)]
-    return estimate(_wins(there, baseline), np.array(drawn))
+    return stratified(lambda there: _wins(there, baseline), scores, whole, rng, replicates)
 
 
 def _wins(scores: np.ndarray, baseline: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import SpecificationError, told
 from bayeshpo.experiment.spec import ExecutorSpec, RunSpec
 from bayeshpo.experiment.worker import Display, Progress, attempt, note_failure
 from bayeshpo.parallel import CORES_VARIABLE, one_blas_thread
@@ -110,7 +110,7 @@ def _gathered(client: Any, waiting: list[RunSpec], results: Path, display: Displ
             last = Progress(**future.result())
         except Exception as error:
             # Not the run's own: a worker that died too often, or a scheduler that is gone.
-            text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            text = told(error)[:300]
             last = Progress(run.id, error=text + note_failure(results / "runs" / run.id, text))
         display.update(last)
         if last.error is not None:

@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from bayeshpo.errors import BayeshpoError, SpaceExhausted
+from bayeshpo.errors import BayeshpoError, SpaceExhausted, told
+from bayeshpo.experiment.peers.spaces import plain
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
@@ -123,11 +122,10 @@ class PeerSearcher(Searcher):
             Legal(space.configspace, values=proposed)
             space.encode([proposed])
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise PeerError(
-                f"searcher '{self.name}': expected a legal configuration, got {proposed} ({reason})"
+                f"searcher '{self.name}': expected a legal configuration, got {proposed} ({told(error)})"
             ) from error
-        return {name: _plain(proposed[name]) for name in space.configspace if name in proposed}
+        return {name: plain(proposed[name]) for name in space.configspace if name in proposed}
 
 
 def _steps(history: History, origin: str) -> Iterator[Suggestion | Trial]:
@@ -146,7 +144,3 @@ def _key(step: Suggestion | Trial, sign: float) -> tuple[Any, ...]:
     if isinstance(step, Trial):
         return ("tell", step.suggestion.index, step.configuration, None if step.value is None else sign * step.value)
     return ("ask", step.index, step.configuration)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from bayeshpo.encoding import Encoding
 from bayeshpo.errors import SpaceExhausted
-from bayeshpo.experiment.peers.spaces import completed, refuse
+from bayeshpo.experiment.peers.spaces import completed, plain, refuse
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
@@ -65,7 +65,7 @@ class SklearnRandomSearcher(Searcher):
             self._of, self._drawn = (space, rng), []
         if len(self._drawn) < n and not (self._drawn and _all_lists(space)):
             found = _draws(space, 2 * n, rng.integer("peer"))
-            self._drawn = [completed(space, {k: _plain(v) for k, v in values.items()}) for values in found]
+            self._drawn = [completed(space, {k: plain(v) for k, v in values.items()}) for values in found]
         return self._drawn
 
 
@@ -137,7 +137,3 @@ def _lists(space: SearchSpace) -> dict[str, list[Any]]:
     """All values of those hyperparameters that have finitely many."""
     finite = ((n, e) for n, e in zip(space.names, space.encodings, strict=True) if e.kind != "continuous")
     return {name: encoding.decode(encoding.points()).tolist() for name, encoding in finite}
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

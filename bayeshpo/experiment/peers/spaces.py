@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ConfigSpace.hyperparameters import CategoricalHyperparameter
 
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import SpecificationError, one_line
 from bayeshpo.space import Configuration, SearchSpace
 
 _FEATURES: dict[str, Callable[[SearchSpace], list[Any]]] = {
@@ -41,8 +41,13 @@ def refuse(searcher: str, peer: str, space: SearchSpace, lacking: Collection[str
     for feature in lacking:
         found = _FEATURES[feature](space)
         if found:
-            what = " ".join(str(found[0]).split())
-            raise SpecificationError(f"searcher '{searcher}': {peer} has no {feature}, and the space has: {what}")
+            what = f"the space has: {one_line(found[0])}"
+            raise SpecificationError(f"searcher '{searcher}': {peer} has no {feature}, and {what}")
+
+
+def plain(value: Any) -> Any:
+    """A library's number as one of Python's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def completed(space: SearchSpace, values: Configuration) -> Configuration:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayeshpo.aims import sign_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.problem import Problem
 from bayeshpo.problems.wrappers.base import Wrapper, moved
@@ -38,7 +39,7 @@ class Outliers(Wrapper):
                 f"outliers: expected a share between 0 and 1 and a positive scale, got {share} and {scale}"
             )
         self.share, self.scale, self.noisy = share, scale, True
-        self._worse = 1.0 if problem.direction == "minimize" else -1.0
+        self._worse = sign_of(problem.direction)
 
     def outward(self, outcome: Outcome, configuration: Configuration, rng: np.random.Generator) -> Outcome:
         """The outcome, and for a share of them one that is worse."""
