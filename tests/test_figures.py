@@ -16,7 +16,7 @@ from synthetic_results import trial, write_experiment, write_results, write_run
 from bayeshpo.analysis.__main__ import main
 from bayeshpo.analysis.comparisons import write_comparisons
 from bayeshpo.analysis.export import export
-from bayeshpo.analysis.figures import comparison, critical, draw_all, ranks, regret, style
+from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ranks, regret, style
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
@@ -180,6 +180,32 @@ def test_bands_are_quartiles_and_do_not_cross_zero(tmp_path: Path):
     assert (at_first.min(), at_first.max()) == (1.5, 3.0)
     assert band[:, 1].min() > 0
     np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), [2.0, 1e-3])
+
+
+def test_panels_of_a_row_share_an_axis_that_holds_all_their_lines(tmp_path: Path):
+    write_experiment(tmp_path, {"p": {}}, ("random",), 1, 3)
+    # Proposing costs nothing at first: of the searcher's own seconds there is only the last regret to be drawn.
+    trials = [trial(i, v, seconds_ask=s) for i, (v, s) in enumerate([(10.0, 0.0), (1.0, 0.0), (0.1, 0.01)])]
+    write_run(tmp_path, "p", "random", 0, trials, optimum=0.0)
+    found = Results(tmp_path)
+    with style.settings():
+        (drawing,) = anytime.draw(Traces.of_results(found, found.runs()), 5.5)
+    lines = [(line, axes) for axes in drawing.figure.axes for line in axes.lines]
+    for line, axes in lines:
+        values = np.asarray(line.get_ydata(), dtype=float)
+        low, high = axes.get_ylim()
+        known = values[np.isfinite(values)]
+        assert ((low <= known) & (known <= high)).all()
+    assert len(lines) == 3
+
+
+def test_of_several_objectives_captions_say_what_regret_is_of(tmp_path: Path):
+    write_experiment(tmp_path, {"p": {}}, ("random",), 1, 3)
+    trials = [trial(i, v, metrics={"size": 3.0 - v}) for i, v in enumerate([2.0, 1.0, 3.0])]
+    write_run(tmp_path, "p", "random", 0, trials, aims={"objectives": {"size": "minimize"}})
+    draw_all(tmp_path)
+    assert "Of p, with several objectives, hypervolume" in captions(tmp_path / "figures")["regret"]
+    assert "pareto" in left_out(tmp_path / "figures")
 
 
 @pytest.mark.parametrize("width", [3.25, 6.75])

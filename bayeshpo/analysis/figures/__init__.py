@@ -89,8 +89,10 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
         ("comparison", comparison.NOTHING, partial(comparison.draw, comparisons)),
         *((name, reason, partial(draw, runs)) for draw, name, reason in _OF_RUNS),
     ]
-    if any(aims_of(run).objectives for run in runs):
+    several = list(dict.fromkeys(run.problem for run in runs if aims_of(run).objectives))
+    if several:
         figures.append(("pareto", "no kept posterior is of several objectives", partial(pareto.draw, runs)))
+    of_regret = {name for _, name, _ in _OF_TRACES} | {"comparison"}
     captions: dict[str, str] = {}
     left_out: dict[str, str] = {}
     paths: list[Path] = []
@@ -99,6 +101,10 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
             drawings = draw(style.VENUES[venue])
             for drawing in drawings:
                 caption = drawing.caption
+                if several and name in of_regret:
+                    caption += (
+                        f" Of {style.listed(several)}, with several objectives, hypervolume stands for the value."
+                    )
                 if not state.complete:
                     style.mark_incomplete(drawing.figure, str(state))
                     caption += f" Incomplete results: {state}."

@@ -50,8 +50,7 @@ def _figure(name: str, traces: Traces, problems: Sequence[int], width: float) ->
     begun = traces.lengths[problems].any(axis=(0, 2))
     style = looks(s for s, there in zip(traces.searchers, begun, strict=True) if there)
     for p, row in zip(problems, grid, strict=True):
-        for axes, (cost, _) in zip(row, columns, strict=True):
-            _panel(axes, traces, p, cost, style)
+        _row(row, traces, p, [cost for cost, _ in columns], style)
         known_optimum = traces.optimum_known[p]
         row[0].set_ylabel(f"{words(traces.problems[p])}\n{'simple regret' if known_optimum else 'gap to best found'}")
     for axes, (_, label) in zip(grid[-1], columns, strict=True):
@@ -66,13 +65,29 @@ def _figure(name: str, traces: Traces, problems: Sequence[int], width: float) ->
     return Drawing(name, figure, caption)
 
 
-def _panel(axes: Axes, traces: Traces, p: int, cost: str, style: dict) -> None:
+def _row(row: Sequence[Axes], traces: Traces, p: int, costs: Sequence[str], style: dict) -> None:
+    """One problem's panels, which share their axis of regret: it holds the lines of all of them."""
+    panels = [_medians(traces, p, cost) for cost in costs]
+    values = np.concatenate([np.array(list(lines.values())).reshape(-1, _POINTS) for _, lines in panels])
+    first = 0
+    for axes, (grid, lines) in zip(row, panels, strict=True):
+        drawn, _ = logarithmic(axes, values)
+        own, first = drawn[first : first + len(lines)], first + len(lines)
+        curves(axes, grid, {s: [line] for s, line in zip(lines, own, strict=True)}, style)
+        axes.set_xscale("log")
+        # Minor ticks of many panels take most of the time of drawing.
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _medians(traces: Traces, p: int, cost: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Costs (G,), and each searcher's median regret there (G,), NaN from where fewer than half of its runs go."""
     assert traces.costs is not None
     lines: dict[str, np.ndarray] = {}
     spent = getattr(traces.costs, cost)[p]
     positive = spent[np.isfinite(spent) & (spent > 0)]
     if not positive.size:
-        return
+        return np.ones(_POINTS), lines
     grid = np.geomspace(positive.min(), positive.max(), _POINTS)
     for s, searcher in enumerate(traces.searchers):
         there = np.isfinite(spent[s]).any(axis=1)
@@ -81,9 +96,4 @@ def _panel(axes: Axes, traces: Traces, p: int, cost: str, style: dict) -> None:
             median = np.array([quartiles(column)[1] for column in values.T])
             ends = np.nanmax(spent[s, there], axis=1)
             lines[searcher] = np.where(grid <= np.median(ends) * (1 + 1e-9), median, np.nan)
-    drawn, _ = logarithmic(axes, np.array(list(lines.values())))
-    curves(axes, grid, {s: [line] for s, line in zip(lines, drawn, strict=True)}, style)
-    axes.set_xscale("log")
-    # Minor ticks of many panels take most of the time of drawing.
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return grid, lines
