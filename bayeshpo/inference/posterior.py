@@ -83,8 +83,7 @@ class Posterior:
         chains, draws = Q.shape[:2]
         values = self.density.constrain(Q.reshape(chains * draws, -1))
         posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in values.items()}
-        prior_draws = self.density.prior_draws(1000, np.random.default_rng(0))
-        prior = {n: v[None] for n, v in self.density.constrain(prior_draws).items()}
+        prior = {n: v[None] for n, v in self.density.constrain(self.density.prior_sample).items()}
         names = list(self.density.columns.names)
         n = len(self.data.y)
         groups = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.posterior import Posterior
@@ -160,6 +161,16 @@ class ModelPredictive(Predictive):
         """All of them."""
         return [(self, draws)]
 
+    @property
+    def says_noise(self) -> bool:
+        """Whether the surrogate knows the noise of a further trial."""
+        return self._noise_variance is not None
+
+    def noise(self, draws: ConditionedDraws, Z: np.ndarray) -> np.ndarray:
+        """Variance (S, m) of the noise of further trials at Z (m, D), of a surrogate that knows it."""
+        Z = np.ascontiguousarray(Z)
+        return self._noise(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))[0]
+
     def left_out(self, posterior: Posterior) -> np.ndarray:
         """Log density (S, n) of each outcome given all the others, under every draw of a posterior."""
         Q, data = posterior.draws, posterior.data
@@ -182,6 +193,8 @@ class ModelPredictive(Predictive):
         yield self._condition
         yield self._predict
         yield self._pullback
+        if self.says_noise:
+            yield self._noise
 
     @cached_property
     def _condition(self) -> OverDraws:
@@ -196,6 +209,18 @@ class ModelPredictive(Predictive):
     @cached_property
     def _predict(self) -> OverDraws:
         return self.compiled("predict", [], [self.symbols.Z], list(self.moments), [])
+
+    @cached_property
+    def _noise_variance(self) -> Any:
+        s = self.symbols
+        try:
+            return self._surrogate.noise_at(self._columns, s.p, s.state, s.data, s.Z)
+        except SpecificationError:
+            return None
+
+    @cached_property
+    def _noise(self) -> OverDraws:
+        return self.compiled("noise", [], [self.symbols.Z], [self._noise_variance], [])
 
     @cached_property
     def _left_out(self) -> Any:
