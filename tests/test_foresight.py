@@ -202,7 +202,7 @@ def test_leaving_one_out_is_as_fitting_without_it():
         return Sequential().fit(density, TrainingData(data.X[kept], data.y[kept], 0.0, 1.0, data.X[:0]), rng=rng)
 
     whole = fitted(np.arange(30))
-    left_out = predictive(density).left_out(whole)
+    left_out = predictive(density).left_out(whole.draws, data)
     found = leave_one_out(left_out)
     others = (foresee(fitted(np.arange(30) != i), data.X[i], data.y[i]) for i in range(30))
     brute = np.array([said.log_score for said in others if said is not None])

@@ -81,15 +81,15 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
         study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials, **run.aims)
         report(_progress(run, study))
         recorded = 0
+        _keep(run, study, writer)
         for trial in study.run(problem, run.budget, run.rule()):
             # The true value is for the records alone: a study and its searcher must not know it.
             record = trial.to_record() | {"true_value": true_value(problem, trial)}
             writer.append(record, study.reports[recorded:])
             recorded = len(study.reports)
+            _keep(run, study, writer)
             report(_progress(run, study))
-        n = len(study.history)
-        if run.keep == "last" and run.fits and study.best is not None and not writer.posterior_path(n).exists():
-            writer.keep_posterior(study.posterior, n)
+        _keep(run, study, writer, last=True)
         writer.finish(_ending(run, study))
     report(_progress(run, study, done=True))
 
@@ -133,6 +133,17 @@ def serve(connection: Connection, log: Path) -> None:
         if task is None:
             return
         attempt(*task, connection.send)
+
+
+def _keep(run: RunSpec, study: Study, writer: RunWriter, *, last: bool = False) -> None:
+    """Keep the posterior if it is the last one, or if it is its turn and the initial design is over."""
+    trials, n = study.history.trials, len(study.history)
+    if run.keep == "none" or not run.fits or study.best is None or writer.posterior_path(n).exists():
+        return
+    turn = run.keep == "all" or (run.keep != "last" and n % run.keep == 0)
+    due = turn and trials[-1].suggestion.origin != "initial"
+    if last or due:
+        writer.keep_posterior(study.posterior, n)
 
 
 def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:

@@ -72,6 +72,11 @@ class Posterior:
             return self.draws[np.linspace(0, self.size, n, endpoint=False).astype(int)]
         return self.draws[_systematic(np.exp(self.log_weights.ravel()), n)]
 
+    @property
+    def equally_weighted(self) -> np.ndarray:
+        """Unconstrained draws (chain, draw, Q), resampled if they are weighted: what `to_datatree` has."""
+        return self.unconstrained if self.log_weights is None else resample(self.unconstrained, self.log_weights)
+
     def to_datatree(self) -> xr.DataTree:
         """The posterior in ArviZ's layout, with draws of the prior beside it."""
         # ArviZ takes draws for equally weighted, so weighted ones are resampled.

@@ -17,7 +17,6 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.over_draws import OverDraws
-from bayeshpo.inference.posterior import Posterior
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import grad, pt
 
@@ -171,13 +170,12 @@ class ModelPredictive(Predictive):
         Z = np.ascontiguousarray(Z)
         return self._noise(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))[0]
 
-    def left_out(self, posterior: Posterior) -> np.ndarray:
-        """Log density (S, n) of each outcome given all the others, under every draw of a posterior."""
-        Q, data = posterior.draws, posterior.data
+    def left_out(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
+        """Log density (S, n) of each outcome given all the others, under unconstrained draws Q (S, Q)."""
         parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
-        n = len(data.y)
+        size = len(data.y) ** 2
         return np.concatenate(
-            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=n**2)[0] for d in parts]
+            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=size)[0] for d in parts]
         )
 
     def prepare_left_out(self) -> None:

@@ -124,22 +124,11 @@ class BayesianSearcher(Searcher):
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior given all finished trials, with slices of the surrogate through the recommendation."""
-        from bayeshpo.searchers.front import front
-        from bayeshpo.searchers.slices import slices
+        from bayeshpo.searchers.datatree import datatree
 
         if not history.finished.any():
             raise SpecificationError("no posterior yet: expected at least one finished trial")
-        known, space = self._beliefs, history.space
-        tree = known.posterior(history, rng).to_datatree()
-        for metric in history.aims.metrics:
-            tree[f"metrics/{metric}"] = known.posterior(history, rng, metric).to_datatree()
-        best = self.pareto_set(history, rng)
-        if known.objectives(history, rng).report.status != "failed" and best:
-            objective = known.objective(history, rng)
-            tree["slice"] = slices(objective, history, space.encode([best[0].configuration])[0])
-            if history.aims.objectives:
-                tree["pareto"] = front(objective, history, rng.generator("pareto", len(history)))
-        return tree
+        return datatree(self._beliefs, history, self.pareto_set(history, rng), rng)
 
     def optimum(self, history: History, rng: Streams) -> Optimum:
         """Where the posterior mean is best among what will probably finish, tried or not."""

@@ -62,19 +62,16 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _left_out(posterior: Posterior) -> dict[str, Any]:
     from bayeshpo.errors import SpecificationError
     from bayeshpo.inference.importance import khat_limit
-    from bayeshpo.inference.stacking import leave_one_out
+    from bayeshpo.inference.stacked import left_out
 
-    of = predictive_under(posterior)
     try:
-        of.check_left_out()
+        found = left_out(posterior)
     except SpecificationError:
         return {}
-    weights = None if posterior.log_weights is None else posterior.log_weights.ravel()
-    found, n = leave_one_out(of.left_out(posterior), weights), len(posterior.data.y)
     in_units = found.log_density - np.log(posterior.data.scale)
     return {
         "loo_elpd": float(in_units.sum()),
-        "loo_se": float(np.sqrt(n) * in_units.std()),
+        "loo_se": float(np.sqrt(len(in_units)) * in_units.std()),
         "loo_khat_max": float(found.khat.max()),
         "loo_bad_share": float(np.mean(found.khat > khat_limit(posterior.size))),
     }
