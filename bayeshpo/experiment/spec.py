@@ -11,22 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bayeshpo import registry
 from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, one_line, unknown_name
 from bayeshpo.experiment.complaints import complaint
+from bayeshpo.experiment.keep import Keep
 from bayeshpo.experiment.rules import parse
 from bayeshpo.experiment.suites import changes, expanded
 from bayeshpo.problem import Problem, aims, capabilities
@@ -38,16 +29,6 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1)]
-
-
-def _keep(value: Any) -> Any:
-    if value in ("last", "all", "none") or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise PydanticCustomError("keep", "'last', 'all', 'none' or a number of trials")
-
-
-# Each so manieth; the last is kept with all of them but "none".
-Keep = Annotated[Literal["last", "all", "none"] | int, BeforeValidator(_keep)]
 
 
 class _Model(BaseModel):

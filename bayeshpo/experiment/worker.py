@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bayeshpo.errors import told
+from bayeshpo.experiment.keep import is_due
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.problem import true_value
@@ -136,13 +137,10 @@ def serve(connection: Connection, log: Path) -> None:
 
 
 def _keep(run: RunSpec, study: Study, writer: RunWriter, *, last: bool = False) -> None:
-    """Keep the posterior if it is the last one, or if it is its turn and the initial design is over."""
-    trials, n = study.history.trials, len(study.history)
+    n = len(study.history)
     if run.keep == "none" or not run.fits or study.best is None or writer.posterior_path(n).exists():
         return
-    turn = run.keep == "all" or (run.keep != "last" and n % run.keep == 0)
-    due = turn and trials[-1].suggestion.origin != "initial"
-    if last or due:
+    if last or is_due(run.keep, study.history):
         writer.keep_posterior(study.posterior, n)
 
 
