@@ -9,6 +9,7 @@ import numpy as np
 
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.randomness import Streams
+from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points, predictive_under
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.trial import History
@@ -119,12 +120,12 @@ def _by_point_estimate(
     """
     from bayeshpo.inference.map import MAP
 
-    n, posterior = len(history), objective.posterior
-    point = MAP().fit(posterior.density, posterior.data, rng=rng.generator("point estimate", n))
+    index, posterior = next_index(history), objective.posterior
+    point = MAP().fit(posterior.density, posterior.data, rng=rng.generator("point estimate", index))
     if point.report.status == "failed":
         return {}
     alone = AcquisitionOverDraws(objective.compiled, point, objective.evidence)
-    found = maximizer(alone, history.space, taken, best_points(history), rng.generator("acquisition", n))
+    found = maximizer(alone, history.space, taken, best_points(history), rng.generator("acquisition", index))
     values, _ = objective.careful(np.stack([x, found.x]))
     return {"point_distance": float(distance(x, found.x)), "point_loss": float(values[0] - values[1])}
 

@@ -1,0 +1,127 @@
+"""Whether full inference paid in `experiments/diagnostics.toml`: predictions, coverage and regret, as table.md.
+
+uv run python -m experiments.diagnostics.report results/diagnostics
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import beta
+
+from bayeshpo.analysis.costs import against_cost
+from bayeshpo.analysis.health import column
+from bayeshpo.analysis.traces import Traces
+from bayeshpo.experiment.store import Results, RunRecord
+
+_REFERENCE = "NUTS"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "table.md")
+    arguments = parser.parse_args()
+    results = Results(arguments.results)
+    runs = [run for run in results.runs() if run.done is not None]
+    traces = Traces.of_results(results, results.runs())
+    common = _common(runs)
+    text = "\n".join([*_predictions(common), "", *_regret(traces), "", *_decisions(common)])
+    arguments.output.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _common(runs: list[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Whole runs by engine: of those problems and seeds that all engines have finished."""
+    engines = list(dict.fromkeys(run.searcher for run in runs))
+    have = [{(r.problem, r.seed) for r in runs if r.searcher == engine} for engine in engines]
+    shared = set.intersection(*have)
+    return {e: [r for r in runs if r.searcher == e and (r.problem, r.seed) in shared] for e in engines}
+
+
+def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
+    """A row an engine: log score of the next trial, less that of the reference's own runs, and coverage."""
+    scores = {e: np.array([np.nanmean(column(r.inference, "ahead_log_score")) for r in own]) for e, own in runs.items()}
+    count = len(next(iter(runs.values())))
+    lines = [
+        f"{count} runs of each engine, the same problems and seeds. Scores are means over a run's trials, of the",
+        f"engine's own trials; differences from {_REFERENCE} are of runs on the same problem and seed.",
+        "",
+        "| engine | log score, next trial | difference | in 50 % | in 90 % | predictions | fits ok | seconds a fit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for engine, own in runs.items():
+        rows = [row for run in own for row in run.inference]
+        known = [row for row in rows if row.get("ahead_pit") is not None]
+        difference = scores[engine] - scores[_REFERENCE]
+        error = difference.std(ddof=1) / np.sqrt(len(difference))
+        covered = [_share([row[f"ahead_in_{level}"] for row in known]) for level in (50, 90)]
+        ok = np.mean([row["status"] == "ok" for row in rows])
+        lines.append(
+            f"| {engine} | {np.mean(scores[engine]):.2f} | {difference.mean():+.2f} ± {error:.2f} | {covered[0]} | "
+            f"{covered[1]} | {len(known)} | {ok:.0%} | {np.median(column(rows, 'seconds_sample')):.2f} |"
+        )
+    return lines
+
+
+def _share(hits: list[bool]) -> str:
+    """A share with its 95 % interval (Clopper and Pearson 1934)."""
+    k, n = sum(hits), len(hits)
+    low, high = beta.ppf(0.025, k, n - k + 1), beta.ppf(0.975, k + 1, n - k)
+    return f"{k / n:.0%} ({np.nan_to_num(low):.0%} to {np.nan_to_num(high, nan=1.0):.0%})"
+
+
+def _regret(traces: Traces) -> list[str]:
+    """A row a problem: median normalised regret at equal trials, and at the seconds that the fastest engine took."""
+    names = traces.searchers
+    lines = [
+        "Median over seeds of the normalised regret, after all trials | after the seconds of proposing and evaluating",
+        "in which the fastest engine had made all of its own.",
+        "",
+        f"| problem | {' | '.join(names)} |",
+        "|---" * (1 + len(names)) + "|",
+    ]
+    final, normalised, costs = traces.final(), traces.normalised(), traces.costs
+    assert costs is not None
+    seconds = costs.evaluating + costs.searching
+    for p, problem in enumerate(traces.problems):
+        shared = traces.whole[p].all(axis=0)
+        if not shared.any():
+            continue
+        ends = np.nanmax(seconds[p][:, shared], axis=2)
+        cells = []
+        for s in range(len(names)):
+            at = [
+                against_cost(normalised[p, s, r][None], seconds[p, s, r][None], ends[:, i].min()[None])[0, 0]
+                for i, r in enumerate(np.flatnonzero(shared))
+            ]
+            cells.append(f"{np.median(final[p, s, shared]):.3f} \\| {np.median(np.nan_to_num(at, nan=1.0)):.3f}")
+        lines.append(f"| {problem} ({shared.sum()}) | {' | '.join(cells)} |")
+    return lines
+
+
+def _decisions(runs: dict[str, list[RunRecord]]) -> list[str]:
+    """A row an engine: how far a point estimate's proposal is from its own, and what its search would lose by it."""
+    lines = [
+        "At every sixth trial: distance of the point estimate's proposal from the engine's (root mean square over",
+        "dimensions of the unit cube), how much log expected improvement under the engine's draws it loses, and how",
+        "many proposals are the same (within 0.01).",
+        "",
+        "| engine | median distance | median loss | the same | fits |",
+        "|---|---|---|---|---|",
+    ]
+    for engine, own in runs.items():
+        rows = [row for run in own for row in run.inference if row.get("point_distance") is not None]
+        if rows:
+            apart, loss = column(rows, "point_distance"), column(rows, "point_loss")
+            lines.append(
+                f"| {engine} | {np.median(apart):.3f} | {np.median(loss):.3f} | {np.mean(apart < 0.01):.0%} | "
+                f"{len(rows)} |"
+            )
+    return lines
+
+
+if __name__ == "__main__":
+    main()
