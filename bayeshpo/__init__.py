@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayeshpo.searchers.sobol import SobolSearcher as SobolSearcher
     from bayeshpo.space import SearchSpace as SearchSpace
     from bayeshpo.stopping import Budget as Budget
+    from bayeshpo.stopping import RegretBelow as RegretBelow
     from bayeshpo.stopping import Seconds as Seconds
     from bayeshpo.stopping import StoppingRule as StoppingRule
     from bayeshpo.stopping import Unchanged as Unchanged
@@ -40,6 +41,7 @@ _PUBLIC = {
     "StoppingRule": "bayeshpo.stopping",
     "Budget": "bayeshpo.stopping",
     "Seconds": "bayeshpo.stopping",
+    "RegretBelow": "bayeshpo.stopping",
     "Unchanged": "bayeshpo.stopping",
     "StackedSurrogate": "bayeshpo.inference.stacked",
     "Surrogate": "bayeshpo.surrogates.base",

@@ -253,6 +253,7 @@ ENGINES = {
 RULES = {
     "budget": Entry("bayeshpo.stopping:Budget", "after so many trials"),
     "seconds": Entry("bayeshpo.stopping:Seconds", "after so many seconds of proposing and evaluating"),
+    "regret_below": Entry("bayeshpo.stopping:RegretBelow", "when little is probably left to be gained"),
     "unchanged": Entry("bayeshpo.stopping:Unchanged", "when so many trials have left the recommendation as it was"),
 }
 

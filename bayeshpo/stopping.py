@@ -9,10 +9,10 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.searchers.base import Searcher
 
 if TYPE_CHECKING:
     from bayeshpo.randomness import Streams
-    from bayeshpo.searchers.base import Searcher
     from bayeshpo.trial import History
 
 
@@ -133,8 +133,7 @@ class Seconds(StoppingRule):
     seconds: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.seconds, bool) or not isinstance(self.seconds, Real) or not 0.0 < self.seconds < math.inf:
-            raise SpecificationError(f"seconds: expected a number of seconds above 0, got {self.seconds!r}")
+        _check_number("seconds", "a number of seconds above 0", self.seconds, math.inf)
 
     def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
         """That the time is over."""
@@ -182,6 +181,53 @@ class Unchanged(StoppingRule):
 
     def __str__(self) -> str:
         return f"unchanged({self.trials})"
+
+
+@dataclass(frozen=True)
+class RegretBelow(StoppingRule):
+    """When the recommendation is probably no more than so much worse than the optimum.
+
+    By joint draws of the surrogate's posterior, after the initial design (`Searcher.remaining_regret`): the
+    probability is the surrogate's, and in many dimensions, where no candidate is near the optimum, too large.
+
+    Parameters
+    ----------
+    bound
+        Of the remaining regret, in the objective's units (> 0).
+    probability
+        From which on the study ends, in (0, 1).
+    """
+
+    bound: float
+    probability: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check_number("regret_below", "a bound above 0", self.bound, math.inf)
+        _check_number("regret_below", "a probability between 0 and 1", self.probability, 1.0)
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That the regret is probably below the bound."""
+        if not history.trials or history.trials[-1].suggestion.origin == "initial" or not history.finished.any():
+            return None
+        share = float((searcher.remaining_regret(history, rng) <= self.bound).mean())
+        if share < self.probability:
+            return None
+        return f"remaining regret below {self.bound:g} with probability {share:.3f}"
+
+    def check(self, searcher: Searcher) -> None:
+        """The searcher must have a surrogate."""
+        if type(searcher).remaining_regret is Searcher.remaining_regret:
+            raise SpecificationError(
+                f"regret_below: expected a searcher with a surrogate, got '{searcher.name}'; use bayesian"
+            )
+
+    def __str__(self) -> str:
+        return f"regret_below({self.bound}, {self.probability})"
+
+
+def _check_number(name: str, expected: str, value: object, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < most:
+        raise SpecificationError(f"{name}: expected {expected}, got {value!r}")
 
 
 def _check_trials(name: str, trials: object) -> None:

@@ -17,6 +17,7 @@ from bayeshpo.stopping import Budget, StoppingRule
 from bayeshpo.trial import History, Outcome, Suggestion, Trial
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from bayeshpo.searchers.optimum import Optimum
@@ -250,6 +251,17 @@ class Study:
             If the searcher has no surrogate, or there is no posterior of it yet.
         """
         return self.searcher.optimum(self.history, self.streams)
+
+    @property
+    def remaining_regret(self) -> np.ndarray:
+        """Posterior draws (R,) of how much better the optimum is than the recommendation, in the objective's units.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate, or there is no posterior of it yet.
+        """
+        return self.searcher.remaining_regret(self.history, self.streams)
 
     @property
     def posterior(self) -> Any:

@@ -15,7 +15,7 @@ from bayeshpo.problem import FunctionProblem
 from bayeshpo.registry import RULES
 from bayeshpo.searchers.fits import Fits
 from bayeshpo.searchers.random import RandomSearcher
-from bayeshpo.stopping import Budget, Seconds, StoppingRule, Unchanged
+from bayeshpo.stopping import Budget, RegretBelow, Seconds, StoppingRule, Unchanged
 from bayeshpo.trial import Outcome
 
 PLANE = {"x": (0.0, 1.0), "z": (0.0, 1.0)}
@@ -144,6 +144,31 @@ def test_a_run_ends_at_the_first_trial_at_which_its_rule_says_so():
         assert again.ending == s.ending
 
 
+def test_regret_below_goes_by_the_posterior_and_ends_a_resumed_study_there():
+    def surrogate_study(trials=()):
+        return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(n_initial=4), seed=1, trials=trials)
+
+    s, rule = surrogate_study(), RegretBelow(0.05, 0.9)
+    s.optimize(bowl, 20, stop=rule, progress=False)
+    assert s.ending is not None
+    assert s.ending.status == "stopped"
+    regret = s.remaining_regret
+    assert (regret >= 0.0).all()
+    share = float((regret <= 0.05).mean())
+    assert share >= 0.9
+    assert s.ending.reason == f"remaining regret below 0.05 with probability {share:.3f}"
+    # The bowl's bottom is at 0.
+    assert s.recommendation is not None
+    assert s.recommendation.value < 0.05
+    n = len(s.history)
+    assert n > 5
+    again = surrogate_study(s.history.trials[: n - 2])
+    again.optimize(bowl, 20, stop=rule, progress=False)
+    assert (len(again.history), again.ending) == (n, s.ending)
+    with pytest.raises(SpecificationError, match="regret_below: expected a searcher with a surrogate, got 'random'"):
+        random_study().optimize(bowl, 5, stop=rule, progress=False)
+
+
 def test_what_a_run_ended_by_is_told():
     s = random_study()
     assert s.ending is None
@@ -193,6 +218,8 @@ def test_what_is_no_rule_is_refused_before_anything_runs():
     [
         (lambda: Budget(0), "budget: expected a whole number of trials of at least 1, got 0"),
         (lambda: Unchanged(2.5), r"unchanged: expected a whole number of trials of at least 1, got 2\.5"),
+        (lambda: RegretBelow(0.0), r"regret_below: expected a bound above 0, got 0\.0"),
+        (lambda: RegretBelow(0.1, 1.0), r"regret_below: expected a probability between 0 and 1, got 1\.0"),
         (lambda: Unchanged(True), "unchanged: expected a whole number of trials of at least 1, got True"),
         (lambda: Seconds(0), "seconds: expected a number of seconds above 0, got 0"),
         (lambda: Seconds(float("nan")), "seconds: expected a number of seconds above 0, got nan"),
@@ -245,7 +272,7 @@ def test_texts_that_are_no_rules_are_refused(text, message):
 
 
 def test_registered_rules_are_the_public_ones_by_the_names_of_their_texts():
-    rules = {"budget": A, "seconds": B, "unchanged": C}
+    rules = {"budget": A, "seconds": B, "unchanged": C, "regret_below": RegretBelow(0.1)}
     assert {name: type(rule) for name, rule in rules.items()} == {name: entry.load() for name, entry in RULES.items()}
     assert all(str(rule).startswith(f"{name}(") for name, rule in rules.items())
     assert all(getattr(bayeshpo, type(rule).__name__) is type(rule) for rule in rules.values())

@@ -13,6 +13,8 @@ from bayeshpo.space import SearchSpace
 from bayeshpo.trial import History, Suggestion, Trial
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bayeshpo.searchers.optimum import Optimum
 
 
@@ -70,6 +72,16 @@ class Searcher(ABC):
         ------
         SpecificationError
             If the searcher has no surrogate, no trial has finished, or the surrogate could not be fitted.
+        """
+        raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
+
+    def remaining_regret(self, history: History, rng: Streams) -> np.ndarray:
+        """Posterior draws (R,) of how much better the optimum is than the recommendation, in the problem's units.
+
+        Raises
+        ------
+        SpecificationError
+            As `optimum`, or if the surrogate has no joint draws.
         """
         raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
 

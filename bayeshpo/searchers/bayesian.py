@@ -134,16 +134,32 @@ class BayesianSearcher(Searcher):
         """Where the posterior mean is best among what will probably finish, tried or not."""
         from bayeshpo.searchers.optimum import LowMean, optimum
 
-        if not history.finished.any():
-            raise SpecificationError("no optimum yet: expected at least one finished trial")
-        if history.aims.objectives:
-            raise SpecificationError("several objectives have no one optimum; use pareto_set")
-        posterior, search = self._beliefs.posterior(history, rng), rng.generator("optimum", len(history))
-        if posterior.report.status == "failed":
-            raise SpecificationError(f"no optimum: the surrogate could not be fitted: {posterior.report.reason}")
+        posterior, search = self._fitted("optimum", history, rng), rng.generator("optimum", len(history))
         recommended = self._beliefs.best(history, rng)[0]
         low = LowMean(predictive_under(posterior), posterior, self._beliefs.evidence(history, rng))
         return optimum(low, history, recommended, self.maximizer, search)
+
+    def remaining_regret(self, history: History, rng: Streams) -> np.ndarray:
+        """Of functions drawn from the posterior, among tried points and some 800 others (`acquisitions.remaining`)."""
+        surrogate = self._fitted("remaining regret", history, rng).density.surrogate
+        found = self._beliefs.remaining(history, rng)
+        if found is None:
+            raise SpecificationError(
+                f"surrogate '{surrogate.name}': expected joint draws of f for the remaining regret; define "
+                "`covariance_with_anchors`"
+            )
+        return found.regret
+
+    def _fitted(self, what: str, history: History, rng: Streams) -> Posterior:
+        """The value's posterior, for what there is of one objective only."""
+        if not history.finished.any():
+            raise SpecificationError(f"no {what} yet: expected at least one finished trial")
+        if history.aims.objectives:
+            raise SpecificationError(f"several objectives have no one {what}; use pareto_set")
+        posterior = self._beliefs.posterior(history, rng)
+        if posterior.report.status == "failed":
+            raise SpecificationError(f"no {what}: the surrogate could not be fitted: {posterior.report.reason}")
+        return posterior
 
     @property
     def _beliefs(self) -> Beliefs:

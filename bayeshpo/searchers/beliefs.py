@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from bayeshpo.acquisitions.cost import Cost
     from bayeshpo.acquisitions.feasibility import Feasibility
     from bayeshpo.acquisitions.outlook import Evidence
+    from bayeshpo.acquisitions.remaining import Remaining
     from bayeshpo.inference.posterior import Posterior
 
 # Posterior means that are nearer to each other than this, in standardised losses, differ by rounding.
 _EQUAL = 1e-9
+# Draws of the hyperparameters that functions are drawn under, and how many under each, to see how low f may be.
+_DRAWS, _FUNCTIONS = 128, 16
 
 
 class Beliefs:
@@ -125,6 +129,31 @@ class Beliefs:
             return [finished[within[i]] for i in lowest(mean[within], _EQUAL)]
 
         return self._once("best", self.posterior(history, rng), found)
+
+    def remaining(self, history: History, rng: Streams) -> Remaining | None:
+        """How far the recommendation may be from the optimum, and where that may be; regrets in the problem's units.
+
+        None where a surrogate does not say how f at one point belongs together with f at another.
+        """
+        from bayeshpo.acquisitions.outlook import Outlook
+        from bayeshpo.acquisitions.remaining import remaining
+        from bayeshpo.inference.joint import JointPredictive
+
+        posterior = self.posterior(history, rng)
+        if not all(part.density.surrogate.is_joint for part in posterior.parts):
+            return None
+
+        def found() -> Remaining:
+            evidence, of = self.evidence(history, rng), predictive_under(posterior)
+            conditions = of.believing(posterior.data, evidence.believed_X, evidence.believed_y)
+            draws = of.condition(posterior.thinned(_DRAWS), conditions)
+            functions = rng.generator("remaining regret", len(history))
+            outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
+            best = history.space.encode([self.best(history, rng)[0].configuration])[0]
+            in_standardised = remaining(outlook, best, _FUNCTIONS)
+            return replace(in_standardised, regret=posterior.data.scale * in_standardised.regret)
+
+        return self._once("remaining", posterior, found)
 
     def _constraints(self, history: History, rng: Streams) -> Constraints:
         """Which configurations keep to the limits."""

@@ -10,15 +10,15 @@ import numpy as np
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
-from bayeshpo.searchers.beliefs import Beliefs, best_points, predictive_under
+from bayeshpo.searchers.beliefs import Beliefs, best_points
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.trial import History
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
 
-# Draws of the hyperparameters that decide each by itself, and that functions are drawn under, so many of each.
-_DRAWS, _FUNCTIONS = 128, 16
+# Draws of the hyperparameters that decide each by itself.
+_DRAWS = 128
 _PROBABILITIES = (0.05, 0.5, 0.95)
 
 
@@ -51,7 +51,7 @@ def examination(
             row |= _decision(objective, posterior, taken, maximum.x)
             row |= _by_point_estimate(objective, maximizer, history, taken, maximum.x, rng)
     if not history.aims.objectives:
-        row |= _remaining(known, posterior, history, rng)
+        row |= _remaining(known, history, rng)
     return row | {"seconds_examine": time.perf_counter() - start}
 
 
@@ -130,24 +130,13 @@ def _by_point_estimate(
     return {"point_distance": float(distance(x, found.x)), "point_loss": float(values[0] - values[1])}
 
 
-def _remaining(known: Beliefs, posterior: Any, history: History, rng: Streams) -> dict[str, Any]:
+def _remaining(known: Beliefs, history: History, rng: Streams) -> dict[str, Any]:
     """Where the optimum may be, and the regret of the recommendation, in the problem's units."""
-    if not all(part.density.surrogate.is_joint for part in posterior.parts):
+    found = known.remaining(history, rng)
+    if found is None:
         return {}
-    from bayeshpo.acquisitions.outlook import Outlook
-    from bayeshpo.acquisitions.remaining import remaining
-    from bayeshpo.inference.joint import JointPredictive
-
-    evidence, of = known.evidence(history, rng), predictive_under(posterior)
-    conditions = of.believing(posterior.data, evidence.believed_X, evidence.believed_y)
-    draws = of.condition(posterior.thinned(_DRAWS), conditions)
-    functions = rng.generator("remaining regret", len(history))
-    outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
-    best = known.best(history, rng)[0].configuration
-    found = remaining(outlook, history.space.encode([best])[0], _FUNCTIONS)
-    regret = posterior.data.scale * found.regret
     return {
         "optimum_entropy": found.entropy,
-        "regret_expected": float(regret.mean()),
-        "regret_quantiles": np.quantile(regret, _PROBABILITIES).tolist(),
+        "regret_expected": float(found.regret.mean()),
+        "regret_quantiles": np.quantile(found.regret, _PROBABILITIES).tolist(),
     }

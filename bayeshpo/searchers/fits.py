@@ -45,6 +45,8 @@ class Fits:
         Fits that were made for a look at the posterior alone are no step of that way, or looking would change what is
         proposed next.
         """
+        if len(history) in self._kept and self._kept[len(history)][0] == history.trials:
+            return self._kept[len(history)][1]
         steps = [*(_earlier(history) if self._engine.sequential else []), len(history)]
         kept = {n: fit for n, fit in self._kept.items() if n in steps and fit[0] == history.trials[:n]}
         begun = max(kept, default=0)
