@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.experiment.store import RunRecord
-
-RHAT_LIMIT = 1.01
-ESS_LIMIT = 400.0
-KHAT_LIMIT = 0.7
+from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
 @dataclass(frozen=True)
