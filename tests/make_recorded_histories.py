@@ -30,7 +30,8 @@ from scipy.special import logsumexp
 
 import bayeshpo
 from bayeshpo.inference.density import LogDensity
-from bayeshpo.inference.importance import KHAT_LIMIT, effective_draws, pareto_smoothed
+from bayeshpo.inference.importance import effective_draws, pareto_smoothed
+from bayeshpo.inference.limits import KHAT_LIMIT
 from bayeshpo.inference.mixture import StudentMixture
 from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.posterior import Posterior

@@ -9,7 +9,7 @@ import pytest
 from toy_surrogates import LevelAndSpread
 from typer.testing import CliRunner
 
-from bayeshpo.analysis.figures.calibration import simultaneous_band
+from bayeshpo.analysis.statistics.uniformity import simultaneous_band
 from bayeshpo.cli import app
 from bayeshpo.diagnostics.calibration import DRAWS, Calibration, calibrate
 from bayeshpo.inference.laplace import Laplace

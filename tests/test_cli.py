@@ -30,7 +30,7 @@ name = "random"
 def test_help_names_the_commands() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    commands = ("run", "status", "new", "figures", "summary", "tables", "compare", "prior", "list")
+    commands = ("run", "status", "new", "figures", "summary", "tables", "compare", "diagnose", "prior", "list")
     assert all(command in result.stdout for command in commands)
 
 

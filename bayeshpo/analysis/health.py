@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bayeshpo.experiment.store import RunRecord
-
-RHAT_LIMIT = 1.01
-ESS_LIMIT = 400.0
-KHAT_LIMIT = 0.7
+from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def posterior_health(runs: Sequence[RunRecord]) -> list[PosteriorHealth]:
     return rows
 
 
-def column(rows: Iterable[dict[str, Any]], name: str) -> np.ndarray:
+def column(rows: Iterable[Mapping[str, Any]], name: str) -> np.ndarray:
     """One number of every fit (n,), NaN where there is none."""
     values = [row.get(name) for row in rows]
     return np.array([np.nan if value is None else value for value in values], dtype=float)

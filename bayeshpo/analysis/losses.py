@@ -35,7 +35,7 @@ def incumbent_losses(runs: Sequence[RunRecord]) -> dict[Path, np.ndarray]:
     for run in runs:
         # One run's records are in memory at a time.
         trials = run.trials
-        observed[run.path], true[run.path] = _objectives(run, trials), _true_losses(run, trials)
+        observed[run.path], true[run.path] = _objectives(run, trials), true_losses(run, trials)
     references = _references(runs, observed)
     return {
         path: _of_the_front(observed[path], references[problem])
@@ -68,7 +68,7 @@ def _objectives(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> np.ndarr
     return losses
 
 
-def _true_losses(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def true_losses(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Losses without noise (n,), those observed where that is not on record."""
     true, observed = (_numbers(t.get(name) for t in trials) for name in ("true_value", "value"))
     return sign(run) * np.where(np.isnan(true), observed, true)

@@ -27,6 +27,24 @@ def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> f
     return float(distance(np.array(sign(run) * value), sign(run) * run.spec["optimum"]))
 
 
+def remaining_regret(run: RunRecord) -> dict[int, float]:
+    """Distance of the recommendation's true value from the optimum, by the trial that was proposed beside it.
+
+    Empty where optimum or true values are not on record, and before a surrogate recommends.
+    """
+    if run.spec["optimum"] is None or aims_of(run).objectives:
+        return {}
+    trials = run.trials
+    found = {}
+    for trial in trials:
+        index = (trial.get("suggestion_info") or {}).get("recommended")
+        value = None if index is None or index >= len(trials) else true_value(trials[index])
+        if value is not None:
+            reference = sign(run) * run.spec["optimum"]
+            found[trial["index"]] = float(distance(np.array(sign(run) * value), reference))
+    return found
+
+
 def true_value(trial: Mapping[str, Any]) -> float | None:
     """A trial's value without noise; None where the trial failed, or it is not known.
 

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bayeshpo.analysis.completeness import completeness
-from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, PosteriorHealth, posterior_health
+from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.experiment.store import Results
+from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
 def print_summary(results_path: str | PathLike[str], console: Console) -> None:

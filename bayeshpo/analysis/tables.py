@@ -9,12 +9,13 @@ from pathlib import Path
 
 from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
 from bayeshpo.analysis.completeness import Completeness, completeness
-from bayeshpo.analysis.health import ESS_LIMIT, RHAT_LIMIT, PosteriorHealth, posterior_health
+from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, macro, number, percent
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.analysis.statistics.equivalence import equivalent_to_best
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
+from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
 def write_tables(results_path: str | Path, destination: str | Path | None = None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Command line: ``bayeshpo run``, ``status``, ``figures``, ``summary``, ``prior``, ``sbc``, ``list``, ``new``.
+"""Command line: ``bayeshpo run``, ``status``, ``figures``, ``summary``, ``diagnose``, ``prior``, ``list`` and others.
 
 Heavy imports wait for their command.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayeshpo import __version__
-from bayeshpo.cli.posteriors import compare_surrogates, posterior, replay
+from bayeshpo.cli.posteriors import compare_surrogates, diagnose, posterior, replay
 from bayeshpo.cli.refusals import INTERRUPTED, STOPPED, refusals
 from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.registry import KINDS, check_name, create
@@ -238,6 +238,7 @@ def sbc(
         raise typer.Exit(STOPPED)
 
 
+app.command()(diagnose)
 app.command()(posterior)
 app.command()(replay)
 app.command()(compare_surrogates)

@@ -1,4 +1,4 @@
-"""Commands about posteriors on record: open one, replay a proposal, compare surrogates on the same trials."""
+"""Commands about posteriors on record: a verdict, one opened, a proposal replayed, surrogates compared on one study."""
 
 from __future__ import annotations
 
@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 
 _Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
 _Run = Annotated[str | None, typer.Option("--run", help="The run's identity, its beginning, or PROBLEM/SEARCHER/SEED.")]
+
+
+def diagnose(
+    results: _Results,
+    regression: Annotated[
+        bool, typer.Option("--regression", help="Ask too whether bad diagnostics go with bad decisions: samples.")
+    ] = False,
+) -> None:
+    """Say whether the posteriors of an experiment can be trusted, and draw what it is seen by."""
+    from rich.console import Console
+
+    console = Console()
+    with refusals():
+        from bayeshpo.analysis.diagnosis import diagnose as diagnosed
+        from bayeshpo.analysis.diagnosis import fitted, read_regression, write_diagnosis
+        from bayeshpo.analysis.diagnosis_tables import print_diagnosis
+        from bayeshpo.analysis.figures import OF_POSTERIORS, draw_all
+
+        fits = fitted(results)
+        record = diagnosed(results, fits) | {"regression": read_regression(results)}
+        if regression:
+            # PyMC takes seconds to start: only now.
+            from bayeshpo.analysis.comparison.next_regret import regress
+
+            record["regression"] = regress(fits)
+        print_diagnosis(record, console)
+        typer.echo(str(write_diagnosis(results, record)))
+        for path in draw_all(results, only=OF_POSTERIORS):
+            typer.echo(str(path))
 
 
 def posterior(

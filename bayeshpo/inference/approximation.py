@@ -11,10 +11,11 @@ from scipy.special import gammaln
 
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
-from bayeshpo.inference.importance import KHAT_LIMIT, Importance, khat_limit, pareto_smoothed
+from bayeshpo.inference.importance import Importance, khat_limit, pareto_smoothed
+from bayeshpo.inference.limits import ESS_LIMIT, KHAT_LIMIT
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.report import ESS_LIMIT, InferenceReport
+from bayeshpo.inference.report import InferenceReport
 from bayeshpo.surrogates.base import TrainingData
 
 # Share of draws with the tails of a Student distribution, and its degrees of freedom.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from arviz_stats.base.array import array_stats
 
+from bayeshpo.inference.limits import KHAT_LIMIT
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 
-KHAT_LIMIT = 0.7
 # Log weights that differ by less are equal up to rounding: there is no tail to fit.
 _EQUAL = 1e-8
 

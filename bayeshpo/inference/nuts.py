@@ -20,10 +20,11 @@ from bayeshpo.inference.base import Engine
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.laplace import laplace_approximation
+from bayeshpo.inference.limits import DIVERGENCE_LIMIT
 from bayeshpo.inference.nuts_chains import Chains, Sampler, Settings
 from bayeshpo.inference.optimization import Target, find_mode, starting_points
 from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.report import DIVERGENCE_LIMIT, InferenceReport, with_convergence
+from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.surrogates.base import TrainingData
 
 # Where each library's sampler is, and what has to be installed for it.

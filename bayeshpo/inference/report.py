@@ -9,16 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from arviz_stats.base.array import array_stats
 
+from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, RHAT_LIMIT
+
 Status = Literal["ok", "not_converged", "failed"]
 # Its annotations are unions that no caller can narrow.
 _diagnostics: Any = array_stats
-
-RHAT_LIMIT = 1.01
-ESS_LIMIT = 400.0
-# Share of divergent transitions: below it they are a corner of the posterior that averages hardly feel.
-DIVERGENCE_LIMIT = 0.001
-# Betancourt (2016): below it energies change so little from draw to draw that tails are not explored.
-BFMI_LIMIT = 0.3
 
 
 @dataclass(frozen=True)

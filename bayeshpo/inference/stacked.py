@@ -15,7 +15,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity, density_of, log_density
-from bayeshpo.inference.importance import KHAT_LIMIT
+from bayeshpo.inference.limits import KHAT_LIMIT
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive, predictive_of
 from bayeshpo.inference.stacked_posterior import StackedPosterior, allotted, joined_report, labels

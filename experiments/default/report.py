@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from problems import NAMES
-from scipy.stats import binom, rankdata
+from scipy.stats import rankdata
 
-from bayeshpo.analysis.figures.style import DATA, GUIDE, Drawing, new_figure
+from bayeshpo.analysis.figures import coverage
+from bayeshpo.analysis.figures.style import Drawing
 from bayeshpo.analysis.record import save_record
 
 _LEVELS = (0.5, 0.9)
@@ -34,23 +36,9 @@ def write(rows: list[dict[str, Any]], folder: Path, variants: tuple[str, ...]) -
 
 def _draw(record: dict[str, Any], width: float) -> Drawing:
     """Coverage of central intervals over their nominal one."""
-    distance = 2.0 * np.abs(np.array(record["positions"]) - 0.5)
-    nominal = np.linspace(0.0, 1.0, 101)
-    found = [(distance <= q).mean() for q in nominal]
-    figure = new_figure(width, width)
-    axes = figure.subplots()
-    low, high = (binom.ppf(p, len(distance), nominal) / len(distance) for p in (0.025, 0.975))
-    axes.fill_between(nominal, low, high, color=GUIDE, alpha=0.5, linewidth=0)
-    axes.plot(nominal, found, color=DATA, linewidth=1.0)
-    axes.set_xlabel("nominal coverage of a central interval")
-    axes.set_ylabel("share of outcomes inside")
-    axes.set_aspect("equal")
-    caption = (
-        "Coverage of one-step-ahead intervals of the default surrogate on tables of measured trainings, "
-        f"{len(distance)} predictions of proposed trials. Grey: where 95 % of right forecasts would be, at each level "
-        "by itself."
-    )
-    return Drawing("coverage", figure, caption)
+    positions = np.array(record["positions"])
+    drawing = coverage.of_distances({"proposed trials": 2.0 * np.abs(positions - 0.5)}, width)
+    return replace(drawing, caption=f"The default surrogate on tables of measured trainings. {drawing.caption}")
 
 
 def _regret(rows: list[dict[str, Any]], variants: tuple[str, ...]) -> list[str]:

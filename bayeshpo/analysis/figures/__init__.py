@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from bayeshpo.analysis.checks import fits_of
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
+from bayeshpo.analysis.diagnosis import read_regression
 from bayeshpo.analysis.figures import (
+    agreement,
     anytime,
+    checks,
     compared,
     comparison,
     convergence,
+    coverage,
     critical,
     ecdf,
+    fan,
     iqm,
     lengthscales,
+    optimum,
     pareto,
+    pit,
+    predictors,
     profile,
     ranks,
     regret,
+    reuse,
     slice,
     style,
     wins,
@@ -29,7 +41,7 @@ from bayeshpo.analysis.figures import (
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
-from bayeshpo.experiment.store import Results
+from bayeshpo.experiment.store import Results, read_json
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +61,28 @@ _OF_RUNS = (
     (slice.draw, "slice", "no kept posterior has slices"),
     (convergence.draw, "convergence", "no surrogate was fitted"),
 )
+_OF_FITS = (
+    (checks.draw, "checks", checks.NOTHING),
+    (reuse.draw, "reuse", reuse.NOTHING),
+    (pit.draw, "pit", pit.NOTHING),
+    (coverage.draw, "coverage", coverage.NOTHING),
+    (fan.draw, "fan", fan.NOTHING),
+    (agreement.draw, "agreement", agreement.NOTHING),
+    (optimum.draw, "optimum", optimum.NOTHING),
+)
 
 
-def draw_all(results_path: str | Path, destination: str | Path | None = None, *, venue: str = "neurips") -> list[Path]:
+# What `bayeshpo diagnose` draws.
+OF_POSTERIORS = ("convergence", *(name for _, name, _ in _OF_FITS), "predictors")
+
+
+def draw_all(
+    results_path: str | Path,
+    destination: str | Path | None = None,
+    *,
+    venue: str = "neurips",
+    only: Collection[str] | None = None,
+) -> list[Path]:
     """Draw every figure that the results allow, as PDF and PNG, with ``captions.json`` beside them.
 
     What cannot be drawn is logged with the reason, and stands in ``captions.json`` under "left out". Incomplete results
@@ -65,6 +96,8 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
         Folder to write to; ``figures`` in the results folder by default.
     venue
         Sets the width: a key of `bayeshpo.analysis.figures.style.VENUES`.
+    only
+        Names of the figures to draw, in place of all; what ``captions.json`` says of others stays.
 
     Returns
     -------
@@ -83,15 +116,19 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
     state = completeness(results, runs)
     folder = results.path / "figures" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
-    traces, comparisons = Traces.of_results(results, runs), read_comparisons(results.path)
+    traces, comparisons, fits = Traces.of_results(results, runs), read_comparisons(results.path), fits_of(runs)
     figures = [
         *((name, reason, partial(draw, traces)) for draw, name, reason in _OF_TRACES),
         ("comparison", comparison.NOTHING, partial(comparison.draw, comparisons)),
         *((name, reason, partial(draw, runs)) for draw, name, reason in _OF_RUNS),
+        *((name, reason, partial(draw, fits)) for draw, name, reason in _OF_FITS),
+        ("predictors", predictors.NOTHING, partial(predictors.draw, read_regression(results.path))),
     ]
     several = list(dict.fromkeys(run.problem for run in runs if aims_of(run).objectives))
     if several:
         figures.append(("pareto", "no kept posterior is of several objectives", partial(pareto.draw, runs)))
+    if only is not None:
+        figures = [figure for figure in figures if figure[0] in only]
     of_regret = {name for _, name, _ in _OF_TRACES} | {"comparison"}
     captions: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -115,5 +152,14 @@ def draw_all(results_path: str | Path, destination: str | Path | None = None, *,
             _log.warning("figure '%s' left out: %s", name, reason)
     content = {"captions": captions, "left out": left_out}
     paths.append(folder / "captions.json")
+    if only is not None and paths[-1].exists():
+        content = _merged(read_json(paths[-1]), content)
     paths[-1].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return paths
+
+
+def _merged(before: dict[str, Any], now: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Captions of figures that were drawn before, and of those that are drawn now."""
+    captions = before["captions"] | now["captions"]
+    reasons = before["left out"] | now["left out"]
+    return {"captions": captions, "left out": {n: r for n, r in reasons.items() if n not in now["captions"]}}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, new_figure
+from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
 
 _COLUMNS = 3
-_BAND = 0.95
 
 
 def draw(record: Mapping[str, Any], width: float) -> Drawing:
@@ -21,11 +19,11 @@ def draw(record: Mapping[str, Any], width: float) -> Drawing:
     rows = -(-len(names) // _COLUMNS)
     figure = new_figure(width, 1.25 * rows + 0.5)
     cells = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
-    u = (np.arange(record["draws"] + 1) + 1.0) / (record["draws"] + 1)
-    low, high = simultaneous_band(len(ranks), len(u))
+    positions = record["draws"] + 1
+    low, high = simultaneous_band(len(ranks), positions)
     for cell, name, column in zip(cells, names, ranks.T, strict=False):
-        difference = np.searchsorted(np.sort(column), np.arange(len(u)), side="right") / len(column) - u
-        outside = ((difference < low - 1e-12) | (difference > high + 1e-12)).any()
+        u, difference = ecdf_difference((column + 1) / positions, positions)
+        outside = is_outside(difference, len(column))
         cell.fill_between(u, low, high, step="mid", color=GUIDE, alpha=0.5, linewidth=0)
         cell.step(u, difference, where="mid", color=WARNING if outside else DATA, linewidth=0.9)
         cell.set_title(name, fontsize="small")
@@ -38,24 +36,6 @@ def draw(record: Mapping[str, Any], width: float) -> Drawing:
     caption = (
         f"Simulation-based calibration of {about}, {record['trials']} trials in {record['dimension']} dimensions: "
         f"distribution of the ranks of true values in {len(ranks)} simulations, less the uniform one. Grey: "
-        f"{_BAND:.0%} simultaneous band of uniform ranks, for each panel by itself; curves that leave it are red."
+        f"{BAND:.0%} simultaneous band of uniform ranks, for each panel by itself; curves that leave it are red."
     )
     return Drawing("calibration", figure, caption)
-
-
-@cache
-def simultaneous_band(simulations: int, positions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Limits (positions,) that hold the whole curve of uniform ranks with 95 % probability.
-
-    Pointwise binomial intervals of the one level that makes 95 % of simulated curves stay inside (Säilynoja, Bürkner
-    and Vehtari 2022).
-    """
-    rng = np.random.default_rng(0)
-    u = np.arange(1, positions + 1) / positions
-    counts = rng.multinomial(simulations, np.full(positions, 1.0 / positions), size=4000).cumsum(axis=1)
-    below, above = stats.binom.cdf(counts, simulations, u), stats.binom.sf(counts - 1, simulations, u)
-    # At the last position all ranks are counted, always.
-    tails = np.minimum(below, above)[:, :-1].min(axis=1)
-    level = np.quantile(tails, 1.0 - _BAND)
-    low, high = stats.binom.ppf(level, simulations, u), stats.binom.isf(level, simulations, u)
-    return low / simulations - u, high / simulations - u

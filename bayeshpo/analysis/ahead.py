@@ -1,0 +1,78 @@
+"""One-step-ahead predictions: what a posterior said of the next trial, before it entered.
+
+Given the points at which trials are made, whoever chose them, the places of outcomes in right predictive distributions
+are independent and uniform (Dawid 1984), within a run and over runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from bayeshpo.analysis.checks import Fits
+from bayeshpo.analysis.health import column
+from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_difference, is_outside
+
+NOMINAL = (0.5, 0.9)
+# Places at which distribution functions are looked at.
+POSITIONS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """Predictions of the trials of some runs.
+
+    Attributes
+    ----------
+    pit
+        Share of the predictive distribution below each outcome (n,), in [0, 1].
+    late
+        Whether it is of the second half of its run's predictions (n,).
+    log_score
+        Log predictive density of each outcome (n,), NaN where it is not on record.
+    """
+
+    pit: np.ndarray
+    late: np.ndarray
+    log_score: np.ndarray
+
+    @classmethod
+    def of(cls, fits: Iterable[Fits]) -> Ahead:
+        """All predictions on record; there may be none."""
+        parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0))]
+        for _, rows in fits:
+            pit, score = column(rows, "ahead_pit"), column(rows, "ahead_log_score")
+            known = ~np.isnan(pit)
+            n = int(known.sum())
+            parts.append((pit[known], np.arange(n) >= n / 2, score[known]))
+        return cls(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+    def part(self, at: np.ndarray) -> Ahead:
+        """Some of the predictions, by a mask or indices."""
+        return Ahead(self.pit[at], self.late[at], self.log_score[at])
+
+    def __len__(self) -> int:
+        return len(self.pit)
+
+    @property
+    def distance(self) -> np.ndarray:
+        """Nominal coverage of the smallest central interval that holds each outcome (n,): uniform as well."""
+        return 2.0 * np.abs(self.pit - 0.5)
+
+    def covered(self, nominal: float) -> tuple[float, float, float]:
+        """Share of outcomes inside of a central interval, with its 95 % binomial interval: share, low and high."""
+        hits = int((self.distance <= nominal).sum())
+        return hits / len(self), *binomial_interval(hits, len(self))
+
+    @property
+    def uniformity(self) -> float:
+        """p-value of the largest distance between the distribution function of the places and the uniform one."""
+        return float(stats.kstest(self.pit, "uniform").pvalue)
+
+    @property
+    def leaves_band(self) -> bool:
+        """Whether the distribution function of the places leaves its simultaneous band."""
+        return is_outside(ecdf_difference(self.pit, POSITIONS)[1], len(self))

@@ -1,0 +1,73 @@
+"""Which checks a fit did not pass, from its row of ``inference.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bayeshpo.experiment.store import RunRecord
+from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT
+
+Row = Mapping[str, Any]
+# A run with the rows of its fits.
+type Fits = tuple[RunRecord, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number on record and its limit.
+
+    Attributes
+    ----------
+    name, limit
+        In words.
+    passed
+        Of a row: whether its number keeps to the limit; None where it is not on record.
+    """
+
+    name: str
+    limit: str
+    passed: Callable[[Row], bool | None]
+
+
+def _of(column: str, holds: Callable[[float], bool]) -> Callable[[Row], bool | None]:
+    def passed(row: Row) -> bool | None:
+        value = row.get(column)
+        return None if value is None else holds(value)
+
+    return passed
+
+
+def _few_divergences(row: Row) -> bool | None:
+    count, draws = row.get("divergences"), row.get("chains", 0) * row.get("draws", 0)
+    # Results in small form do not say how many draws there were.
+    return None if count is None or not draws else count <= DIVERGENCE_LIMIT * draws
+
+
+CHECKS = (
+    Check("R-hat", f"< {RHAT_LIMIT:g}", _of("rhat_max", lambda v: v < RHAT_LIMIT)),
+    Check("nested R-hat", f"< {RHAT_LIMIT:g}", _of("rhat_nested_max", lambda v: v < RHAT_LIMIT)),
+    Check("bulk ESS", f"> {ESS_LIMIT:g}", _of("ess_bulk_min", lambda v: v > ESS_LIMIT)),
+    Check("divergences", f"<= {DIVERGENCE_LIMIT:.1%}", _few_divergences),
+    Check("E-BFMI", f">= {BFMI_LIMIT:g}", _of("bfmi_min", lambda v: v >= BFMI_LIMIT)),
+    Check("k-hat", f"<= {KHAT_LIMIT:g}", _of("khat", lambda v: v <= KHAT_LIMIT)),
+)
+# What a fit may be that passed all of these: its engine says no, or there are no draws at all.
+OTHER, FAILED = "other", "failed"
+
+
+def complaints(row: Row) -> list[str]:
+    """Names of the checks that a fit did not pass; empty if it may be used.
+
+    "failed" alone where there is no posterior, "other" where only the engine's own checks speak against it.
+    """
+    if row["status"] == "failed":
+        return [FAILED]
+    found = [check.name for check in CHECKS if check.passed(row) is False]
+    return found or ([OTHER] if row["status"] != "ok" else [])
+
+
+def fits_of(runs: Sequence[RunRecord]) -> list[Fits]:
+    """The runs that fitted a surrogate, each with the rows of its fits: read once, for all that is made of them."""
+    return [(run, rows) for run in runs if (rows := run.inference)]

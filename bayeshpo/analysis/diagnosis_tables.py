@@ -1,0 +1,115 @@
+"""The record of `bayeshpo diagnose` on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bayeshpo.analysis.ahead import NOMINAL
+
+_COLORS = {"yes": "green", "with care": "yellow", "unknown": "yellow", "no": "red"}
+
+
+def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
+    """What was looked at, which checks failed, what was done, coverage, and a verdict for each searcher.
+
+    Fits a terminal of 80 columns.
+    """
+    searchers = record["searchers"]
+    fits, fitted = sum(s["fits"] for s in searchers), sum(s["runs"] for s in searchers)
+    audits = sum(sum(s["audits"].values()) for s in searchers)
+    console.print(
+        f"[bold]{record['name']}[/bold]: {fits} fits of a surrogate in {fitted} of {record['runs']} runs, "
+        f"{audits} of them audited by a fresh run of NUTS",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(_checks(searchers))
+    for found in searchers:
+        _dim(console, f"{found['searcher']}: {_actions(found)}")
+    if any(found["ahead"] for found in searchers):
+        console.print(_ahead(searchers))
+        _dim(
+            console,
+            "Predictions of each next trial before it was told. Shares inside of central intervals, with 95 % binomial "
+            "intervals; p: that places of outcomes in their predictive distributions are uniform, of all, of the first "
+            "and of the second half of each run; log score: mean log predictive density, to compare searchers on the "
+            "same problems by.",
+        )
+    if regression := record.get("regression"):
+        report = regression["report"]
+        checks = (
+            f"Regression of the next trial's regret on diagnostics: {regression['fits']} fits on "
+            f"{len(regression['problems'])} problems, R-hat {report['rhat_max']:.3f}, bulk ESS "
+            f"{report['ess_bulk_min']:.0f}, {report['divergences']} divergences, {report['seconds_sample']:.0f} s."
+        )
+        _dim(console, checks)
+        console.print(regression["claim"], highlight=False, markup=False)
+    for found in searchers:
+        color = _COLORS[found["trust"]]
+        console.print(f"[{color}]{found['searcher']}[/{color}]: {found['verdict']}", highlight=False)
+
+
+def _checks(searchers: Any) -> Table:
+    table = _table("Fits that did not pass a check")
+    table.add_column("searcher", overflow="fold")
+    names = {c["name"]: c["limit"] for found in searchers for c in found["checks"]}
+    for name in ("fits", "passed", *(f"{n}\n{limit}" for n, limit in names.items())):
+        table.add_column(name, justify="right")
+    for found in searchers:
+        own = {c["name"]: c for c in found["checks"]}
+        cells = [_failed(own.get(name), found["fits"]) for name in names]
+        table.add_row(found["searcher"], str(found["fits"]), str(found["passed"]), *cells)
+    return table
+
+
+def _failed(check: Mapping[str, Any] | None, fits: int) -> str:
+    """How many failed; of how many, where not all fits have the number."""
+    if check is None:
+        return "-"
+    return f"{check['failed']}" if check["of"] == fits else f"{check['failed']}/{check['of']}"
+
+
+def _actions(found: Mapping[str, Any]) -> str:
+    done = ", ".join(f"{action} {count}" for action, count in found["actions"].items())
+    text = f"{done}."
+    if found["audits"]:
+        text += " Audits: " + ", ".join(f"{status} {count}" for status, count in found["audits"].items()) + "."
+    decisions = found["decisions"]
+    if decisions and "point_distance" in decisions:
+        text += (
+            f" {decisions['examined']} decisions looked at closely: a point estimate's proposal is "
+            f"{decisions['point_distance']:.2g} of the unit cube away (median)."
+        )
+    return text
+
+
+def _ahead(searchers: Any) -> Table:
+    table = _table("One step ahead")
+    table.add_column("searcher", overflow="fold")
+    for name in ("trials", *(f"in {q:.0%}" for q in NOMINAL), "p", "p 1st", "p 2nd", "log score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found in searchers:
+        ahead = found["ahead"]
+        if ahead is None:
+            table.add_row(found["searcher"], "0", *["-"] * (len(NOMINAL) + 4))
+            continue
+        shares = [f"{i['share']:.0%} ({100 * i['low']:.0f}-{100 * i['high']:.0f})" for i in ahead["intervals"]]
+        p = [ahead["uniformity"], *ahead["uniformity_halves"].values()]
+        score = "-" if ahead["log_score"] is None else f"{ahead['log_score']:.2f}"
+        table.add_row(
+            found["searcher"], str(ahead["trials"]), *shares, *("-" if v is None else f"{v:.2g}" for v in p), score
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _dim(console: Console, text: str) -> None:
+    console.print(text, style="dim", highlight=False, markup=False)

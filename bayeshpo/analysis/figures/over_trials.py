@@ -1,0 +1,78 @@
+"""What figures of fits over trials share: a figure a searcher, a column a problem, a few problems a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from bayeshpo.analysis.checks import Fits, Row
+from bayeshpo.analysis.figures.style import WIDE, file_name, words
+
+
+@dataclass(frozen=True)
+class Page:
+    """One figure's part of the fits: a searcher's, by problem, without the rows that have nothing to show."""
+
+    name: str
+    searcher: str
+    problems: Mapping[str, Sequence[Fits]]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All rows of the page."""
+        return [row for fits in self.problems.values() for _, rows in fits for row in rows]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Number of runs on each problem."""
+        return [len(fits) for fits in self.problems.values()]
+
+
+def pages(name: str, fits: Sequence[Fits], has: Callable[[Row], bool], per_page: int) -> Iterator[Page]:
+    """The figures of some name: of rows that have what is shown, at most so many problems each."""
+    known = [(run, kept) for run, rows in fits if (kept := [row for row in rows if has(row)])]
+    searchers = list(dict.fromkeys(run.searcher for run, _ in known))
+    for searcher in searchers:
+        base = name if len(searchers) == 1 else file_name(name, searcher)
+        problems: dict[str, list[Fits]] = {}
+        for run, rows in known:
+            if run.searcher == searcher:
+                problems.setdefault(run.problem, []).append((run, rows))
+        labels = list(problems)
+        for start in range(0, len(labels), per_page):
+            part = {label: problems[label] for label in labels[start : start + per_page]}
+            yield Page(base if start == 0 else f"{base}_{start // per_page + 1}", searcher, part)
+
+
+def columns_fitting(width: float) -> int:
+    """How many problems stand side by side."""
+    return 4 if width >= WIDE else 2
+
+
+def titles(grid: np.ndarray, page: Page) -> None:
+    """Names of the problems above the first row of a grid of panels, and trials below the last."""
+    for axes, problem in zip(grid[0], page.problems, strict=True):
+        axes.set_title(words(problem))
+    for axes in grid[-1]:
+        axes.set_xlabel("trials seen")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+
+
+def over_seeds(fits: Sequence[Fits], values: Callable[[Row], float]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of trials (g,), and the median over runs of what rows with so many have (g,)."""
+    found: dict[int, list[float]] = {}
+    for _, rows in fits:
+        for row in rows:
+            found.setdefault(row["n"], []).append(values(row))
+    at = sorted(found)
+    return np.array(at), np.array([np.median(found[n]) for n in at])
+
+
+def nothing_to_show(axes: Axes) -> None:
+    """An empty panel says so."""
+    axes.text(0.5, 0.5, "not on record", transform=axes.transAxes, ha="center", va="center", color="#777777")

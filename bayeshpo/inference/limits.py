@@ -1,0 +1,13 @@
+"""Limits that the diagnostics of a fit are held to."""
+
+from __future__ import annotations
+
+# Vehtari et al. (2021): rank-normalised split R-hat, and bulk effective sample size of four chains.
+RHAT_LIMIT = 1.01
+ESS_LIMIT = 400.0
+# Share of divergent transitions: below it they are a corner of the posterior that averages hardly feel.
+DIVERGENCE_LIMIT = 0.001
+# Betancourt (2016): below it energies change so little from draw to draw that tails are not explored.
+BFMI_LIMIT = 0.3
+# Vehtari et al. (2024): from it on averages over weighted draws cannot be trusted.
+KHAT_LIMIT = 0.7
