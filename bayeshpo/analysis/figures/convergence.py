@@ -58,7 +58,7 @@ def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width
         grid = cells[: len(measures), None]
         for unused in cells[len(measures) :]:
             unused.set_axis_off()
-        figure.suptitle(words(problems[0]), fontsize="medium")
+        figure.suptitle(words(problems[0]), fontsize="medium", x=0.01, ha="left")
     else:
         grid = figure.subplots(len(measures), len(problems), sharex="col", sharey="row", squeeze=False)
         for problem, axes in zip(problems, grid[0], strict=True):

@@ -47,7 +47,7 @@ def _figure(page: Page, several: bool, width: float) -> Drawing:
         _panel(axes, name, fits, color)
     for unused in cells[len(shown) :]:
         unused.set_axis_off()
-    figure.suptitle(words(problem), fontsize="medium")
+    figure.suptitle(words(problem), fontsize="medium", x=0.01, ha="left")
     figure.supxlabel("trials seen", fontsize="medium")
     figure.supylabel("lengthscale", fontsize="medium")
     left_out = f" The {len(shown)} shortest at the end, of {len(median)}." if len(shown) < len(median) else ""
