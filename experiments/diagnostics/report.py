@@ -47,7 +47,7 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
     count = len(next(iter(runs.values())))
     lines = [
         f"{count} runs of each engine, the same problems and seeds. Scores are means over a run's trials, of the",
-        f"engine's own trials; differences from {_REFERENCE} are of runs on the same problem and seed. Diagnosing is the",
+        f"engine's own trials; differences from {_REFERENCE} are of runs on the same problem and seed. Diagnosing: the",
         "share of what is always diagnosed in the seconds of fitting and proposing.",
         "",
         "| engine | log score, next trial | difference | in 50 % | in 90 % | predictions | fits ok | seconds a fit | "
