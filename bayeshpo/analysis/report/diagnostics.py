@@ -57,11 +57,9 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
             values = column(rows, name)
             values = values[np.isfinite(values)]
             low, median, high = np.quantile(values, (0.05, 0.5, 0.95)) if values.size else [math.nan] * 3
+            shown = [number(float(value), digits(name)) for value in (low, median, high)]
             about = MEASURES[name]
-            cells.append(
-                [word(about.title), number(len(values)), *(number(float(value), digits(name)) for value in (low, median, high)),
-                 word(about.meaning)]
-            )  # fmt: skip
+            cells.append([word(about.title), number(len(values)), *shown, word(about.meaning)])
         tables.append(Table(f"All fits of {searcher}", _QUANTILES, cells))
     return tables
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bayeshpo.analysis.figures import Kind, kinds_of
 from bayeshpo.analysis.report.blocks import Block, Section, Text
 from bayeshpo.analysis.report.diagnostics import diagnostics
+from bayeshpo.analysis.report.hyperparameters import importances, parallel
 from bayeshpo.analysis.report.overview import overview
 from bayeshpo.analysis.report.posteriors import posteriors
 from bayeshpo.analysis.report.regret import regret
@@ -35,6 +36,8 @@ def sections_of(results: Results) -> list[Section]:
         _section("diagnostics", "Diagnostics", chosen[tuple(of_fits)], before=diagnostics(runs)),
         _section("posteriors", "Posteriors", chosen[_POSTERIORS], after=posteriors(runs)),
         _section("slices", "Surrogate slices", chosen[_SLICES]),
+        Section("importance", "Importance", importances(runs), "Nothing to show (no posterior was kept)."),
+        Section("parallel", "Parallel coordinates", parallel(runs), "Nothing to show (no trial has finished)."),
         Section("runs", "Runs", run_sections(runs), "No run has begun."),
     ]
 
