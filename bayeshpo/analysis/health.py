@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def posterior_health(runs: Sequence[RunRecord]) -> list[PosteriorHealth]:
     return rows
 
 
-def column(rows: Iterable[dict[str, Any]], name: str) -> np.ndarray:
+def column(rows: Iterable[Mapping[str, Any]], name: str) -> np.ndarray:
     """One number of every fit (n,), NaN where there is none."""
     values = [row.get(name) for row in rows]
     return np.array([np.nan if value is None else value for value in values], dtype=float)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import arviz_stats
+from arviz_stats.summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,5 +19,4 @@ def hyperparameter_table(tree: xr.DataTree) -> pd.DataFrame:
     tree
         A posterior with its groups; only ``posterior`` is read.
     """
-    summary: Any = arviz_stats.summary
     return summary(tree, ci_kind="eti", ci_prob=0.9, round_to="none")

@@ -10,9 +10,8 @@ import numpy as np
 from bayeshpo.analysis.figures import importance as importance_figure
 from bayeshpo.analysis.figures import parallel as parallel_figure
 from bayeshpo.analysis.importance import Importance, importance
-from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, Text, number, word
+from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, Text, word
 from bayeshpo.analysis.report.svg import figures
-from bayeshpo.analysis.summary import short
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import RunRecord
 
@@ -58,7 +57,8 @@ def _table(found: Sequence[tuple[RunRecord, Importance]]) -> Table:
 
 def _index(draws: np.ndarray) -> list[Cell]:
     low, median, high = (float(q) for q in np.quantile(draws, (0.05, 0.5, 0.95)))
-    return [number(median), Cell(f"[{short(low, 2)}, {short(high, 2)}]", high - low)]
+    # Their own error is in the second digit.
+    return [Cell(f"{median:z.2f}", median), Cell(f"[{low:z.2f}, {high:z.2f}]", high - low)]
 
 
 _COLUMNS = (

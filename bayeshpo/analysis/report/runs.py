@@ -55,7 +55,7 @@ def _facts(run: RunRecord, trials: Sequence[Mapping[str, Any]], failed: int) -> 
         ("Known optimum", "" if run.spec["optimum"] is None else short(run.spec["optimum"], 5)),
         ("Recommended", _configuration(recommended["configuration"]) if recommended else ""),
         ("Seconds", short(done["seconds"]) if "seconds" in done else ""),
-        ("Searcher", json.dumps({k: v for k, v in run.spec["searcher"].items() if k != "label"})),
+        ("Searcher", _configuration({k: v for k, v in run.spec["searcher"].items() if k != "label"})),
         ("Run", run.run_id),
     ]
     return Facts([(name, what) for name, what in pairs if what])
@@ -66,7 +66,7 @@ def _configuration(configuration: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return short(value, 4) if isinstance(value, float) else str(value)
+    return short(value, 4) if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
 
 
 def _trials(run: RunRecord, trials: Sequence[Mapping[str, Any]], most: int) -> Table:
