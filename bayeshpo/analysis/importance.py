@@ -97,8 +97,7 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
     from bayeshpo.searchers.parts import Parts
     from bayeshpo.surrogates.base import Columns, TrainingData
 
-    trials = tuple(Trial.from_record(record) for record in run.trials[:n])
-    history = History(space, run.spec["direction"], trials, aims=aims_of(run))
+    history = History(space, run.spec["direction"], _trials(run, n), aims=aims_of(run))
     searcher = run.spec["searcher"]
     parts = Parts(
         searcher.get("surrogate", tree.attrs.get("surrogate", "gp")), None, "sequential", searcher.get("beyond")
@@ -122,6 +121,14 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
         return np.concatenate(parts, axis=1)
 
     return mean
+
+
+def _trials(run: RunRecord, n: int) -> tuple[Trial, ...]:
+    """The first n trials of a run."""
+    try:
+        return tuple(Trial.from_record(record) for record in run.trials[:n])
+    except KeyError as error:
+        raise SpecificationError(f"its trials are in small form, without {error}") from None
 
 
 def sobol_indices(

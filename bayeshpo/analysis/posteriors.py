@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from arviz_stats.summary import summary
 
@@ -19,4 +19,4 @@ def hyperparameter_table(tree: xr.DataTree) -> pd.DataFrame:
     tree
         A posterior with its groups; only ``posterior`` is read.
     """
-    return summary(tree, ci_kind="eti", ci_prob=0.9, round_to="none")
+    return cast("pd.DataFrame", summary(tree, ci_kind="eti", ci_prob=0.9, round_to="none"))

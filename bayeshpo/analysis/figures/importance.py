@@ -6,6 +6,7 @@ import numpy as np
 
 from bayeshpo.analysis.figures.style import Drawing, file_name, looks, new_figure, words
 from bayeshpo.analysis.importance import DRAWS, Importance
+from bayeshpo.analysis.losses import aims_of
 from bayeshpo.experiment.store import RunRecord
 
 _ROW, _APART = 0.3, 0.15
@@ -47,5 +48,6 @@ def _caption(run: RunRecord, found: Importance) -> str:
         f"medians and 90 % intervals over {DRAWS} posterior draws. First order: share of the variance that a "
         "hyperparameter explains by itself; total: with all its interactions."
     )
+    text += " Of several objectives this is the value's." if aims_of(run).objectives else ""
     flat = f" Left out are {100 * found.flat:.0f} % of the draws, whose function is flat."
     return text + (flat if found.flat > 0 else "")
