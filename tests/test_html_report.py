@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from synthetic_results import fit, trial, write_experiment, write_results, write_run
+from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
 from typer.testing import CliRunner
 
 from bayeshpo.analysis.coverage import binomial_interval, coverage
+from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures.style import Drawing, new_figure
 from bayeshpo.analysis.report import write_report
 from bayeshpo.analysis.report.svg import dark, figures
@@ -107,7 +108,7 @@ def test_columns_of_inference_that_are_there_are_shown(page: Page):
 
 
 def test_a_space_that_is_not_the_problems_is_said(page: Page):
-    assert "hartmann6 has the hyperparameters x1, x2, x3, x4, x5, x6 here, and x0, x1" in page.text
+    assert "hartmann6: expected the problem's hyperparameters x1, x2, x3, x4, x5, x6, got x0, x1" in page.text
 
 
 def test_partial_results_without_fits(tmp_path: Path):
@@ -186,6 +187,14 @@ def test_many_trials_and_fits_are_cut_short_and_it_is_said(tmp_path: Path, monke
     page = reported(tmp_path)
     assert "The last 50 of 70; all are in the run's trials.jsonl." in page.text
     assert "The last 50 of 66; all are in the run's inference.jsonl." in page.text
+
+
+def test_records_in_small_form(tmp_path: Path):
+    problems = {"hartmann6": PROBLEMS["hartmann6"]}
+    export(write_results(tmp_path / "whole", seeds=1, budget=6, problems=problems), tmp_path / "small")
+    page = reported(tmp_path / "small")
+    assert page.ids["figure-slice_hartmann6"] == 1
+    assert sum(name.startswith("figure-trace_") for name in page.ids) == 2
 
 
 def luminance(color: str) -> float:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float
 
-from bayeshpo.analysis.importance import importance, mean_functions, sobol_indices
+from bayeshpo.analysis.figures import importance as figure
+from bayeshpo.analysis.figures import style
+from bayeshpo.analysis.importance import Importance, importance, mean_functions, sobol_indices
 from bayeshpo.analysis.kept import open_kept
 from bayeshpo.analysis.spaces import space_of
 from bayeshpo.errors import SpecificationError
@@ -109,12 +111,27 @@ def test_importance_of_a_run(run: RunRecord):
     np.testing.assert_allclose(found.first.sum(axis=1) + found.total.sum(axis=1), 2.0, atol=0.25)
 
 
+def test_the_figure_has_the_most_important_on_top(run: RunRecord):
+    rng = np.random.default_rng(0)
+    total = np.array([0.2, 0.9]) + 0.01 * rng.normal(size=(64, 2))
+    with style.settings():
+        (drawing,) = figure.draw(run, Importance(("x1", "x2"), total - 0.1, total, 0.25, 6), 5.5)
+        nothing = figure.draw(run, Importance(("x1", "x2"), total[:0], total[:0], 1.0, 6), 5.5)
+    axes = drawing.figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x1", "x2"]
+    medians = np.asarray(axes.lines[0].get_xdata(), dtype=float)
+    np.testing.assert_allclose(medians, np.median(total, axis=0))
+    assert "given 6 trials" in drawing.caption
+    assert "25 % of the draws, whose function is flat" in drawing.caption
+    assert nothing == []
+
+
 def test_another_space_than_the_run_had_is_refused(run: RunRecord):
     other = RunRecord(run.path, {**run.spec, "space": ["x1", "y"]}, None, run.posteriors)
-    with pytest.raises(SpecificationError, match="branin has the hyperparameters x1, x2 here, and x1, y on record"):
+    with pytest.raises(SpecificationError, match="expected the problem's hyperparameters x1, x2, got x1, y on record"):
         importance(other)
     gone = RunRecord(run.path, {**run.spec, "problem": {"name": "gone", "label": "mine"}}, None, run.posteriors)
-    with pytest.raises(SpecificationError, match="mine cannot be built here: unknown problem 'gone'"):
+    with pytest.raises(SpecificationError, match="the problem cannot be built here: unknown problem 'gone'"):
         importance(gone)
 
 

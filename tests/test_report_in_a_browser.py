@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_results import write_results
+from synthetic_results import SEARCHERS, trial, write_results, write_run
 
 from bayeshpo.analysis.report import write_report
 
@@ -22,13 +23,26 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of two problems, two searchers and two seeds, one trial of which failed."""
+    """The report of three problems, two searchers and two seeds, one trial of which failed."""
     results = write_results(tmp_path_factory.mktemp("browser") / "demo", seeds=2, budget=9)
+    add_branin(results, budget=9)
     file = next(iter(sorted(results.glob("runs/*random-1/trials.jsonl"))))
     lines = file.read_text().splitlines()
     failed = json.loads(lines[3]) | {"value": None, "status": "raised", "reason": "ValueError: no such kernel"}
     file.write_text("\n".join([*lines[:3], json.dumps(failed), *lines[4:]]) + "\n")
     return write_report(results)
+
+
+def add_branin(results: Path, budget: int) -> None:
+    """Runs with values that the problem's space knows, so that there are parallel coordinates."""
+    experiment = json.loads((results / "experiment.json").read_text())
+    experiment["problems"].append({"name": "branin", "label": "branin"})
+    (results / "experiment.json").write_text(json.dumps(experiment))
+    rng = np.random.default_rng(0)
+    for searcher, seed in product(SEARCHERS, range(2)):
+        points = rng.uniform(0.0, 10.0, (budget, 2))
+        trials = [trial(i, float(x.sum()), {"x1": x[0], "x2": x[1]}) for i, x in enumerate(points)]
+        write_run(results, "branin", searcher, seed, trials, optimum=0.0, space=("x1", "x2"))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +108,8 @@ def test_every_figure_is_drawn(opened: Opened):
     for folded in page.locator("details").all():
         folded.evaluate("e => { e.open = true }")
     figures = page.locator("figure")
-    assert figures.count() > 15
+    assert figures.count() > 18
+    assert page.locator("#figure-parallel_branin").count() == 1
     for figure in figures.all():
         width, height = size(figure.locator("svg"))
         assert width > 200
@@ -121,9 +136,9 @@ def test_tables_are_sorted_by_a_click(opened: Opened):
     assert header.get_attribute("aria-sort") == "descending"
     assert [float(text) for text in column(table, 2)] == sorted((float(text) for text in before), reverse=True)
     # Rows stay whole, and only one column is the one that counts.
-    assert table.locator("tbody tr").count() == 4
+    assert table.locator("tbody tr").count() == 6
     table.locator("th", has_text="searcher").locator("button").click()
-    assert column(table, 1) == ["bayesian", "bayesian", "random", "random"]
+    assert column(table, 1) == ["bayesian"] * 3 + ["random"] * 3
     assert [th.get_attribute("aria-sort") for th in table.locator("th").all()].count("none") == 12
 
 

@@ -128,7 +128,7 @@ def _trials(run: RunRecord, n: int) -> tuple[Trial, ...]:
     try:
         return tuple(Trial.from_record(record) for record in run.trials[:n])
     except KeyError as error:
-        raise SpecificationError(f"its trials are in small form, without {error}") from None
+        raise SpecificationError(f"the records are in small form, without {error}") from None
 
 
 def sobol_indices(

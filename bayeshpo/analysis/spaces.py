@@ -25,12 +25,11 @@ def space_of(run: RunRecord) -> SearchSpace:
     try:
         space = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir).space
     except (SpecificationError, OSError, TypeError, ValueError) as error:
-        raise SpecificationError(f"{run.problem} cannot be built here: {one_line(error)}") from None
+        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
     if list(space.names) != list(run.spec["space"]):
-        raise SpecificationError(
-            f"{run.problem} has the hyperparameters {', '.join(space.names)} here, and "
-            f"{', '.join(run.spec['space'])} on record"
-        )
+        recorded = ", ".join(run.spec["space"])
+        known = ", ".join(space.names)
+        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
     return space
 
 
@@ -40,8 +39,10 @@ def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.nda
     Raises
     ------
     SpecificationError
-        If a value is outside its range.
+        If a value is outside its range, or configurations are not on record.
     """
+    if any("configuration" not in trial for trial in trials):
+        raise SpecificationError("the records are in small form, without all configurations")
     try:
         return space.encode(trial["configuration"] for trial in trials)
     except ValueError as error:

@@ -41,7 +41,7 @@ def parallel(runs: Sequence[RunRecord]) -> list[Block]:
         try:
             shown += figures(partial(parallel_figure.draw, [run for run in runs if run.problem == problem]))
         except SpecificationError as error:
-            shown.append(Text(f"Left out: {error}."))
+            shown.append(Text(f"Left out: {problem}: {error}."))
     return shown
 
 

@@ -70,18 +70,19 @@ def _shown(value: Any) -> str:
 
 
 def _trials(run: RunRecord, trials: Sequence[Mapping[str, Any]], most: int) -> Table:
-    names = list(run.spec["space"])
+    # Records in small form have no configurations, and less of the rest.
+    names = [name for name in run.spec["space"] if any(name in t.get("configuration", {}) for t in trials)]
     metrics = list(aims_of(run).metrics)
     numeric = {name: all(_is_number(t["configuration"].get(name)) for t in trials) for name in names}
-    reasons = any(trial["reason"] for trial in trials)
+    reasons = any(trial.get("reason") for trial in trials)
     cells = []
     for trial in trials[-most:]:
-        configuration, outcome = trial["configuration"], trial.get("metrics") or {}
+        configuration, outcome = trial.get("configuration", {}), trial.get("metrics") or {}
         cells.append(
             [number(trial["index"]), number(trial["value"], 5), *(number(outcome.get(m), 4) for m in metrics),
-             word(trial["status"]), *([word(trial["reason"])] if reasons else []),
+             word(trial["status"]), *([word(trial.get("reason"))] if reasons else []),
              *(_setting(configuration.get(n), numeric[n]) for n in names),
-             word(trial["origin"]), number(trial["seconds_ask"]), number(trial["seconds_evaluate"]),
+             word(trial["origin"]), number(trial["seconds_ask"]), number(trial.get("seconds_evaluate")),
              number(trial["work"])]
         )  # fmt: skip
     columns = [
@@ -105,7 +106,7 @@ def _fits(rows: Sequence[Mapping[str, Any]], most: int) -> Table:
     names = known_measures(rows)
     reasons = any(row.get("reason") for row in rows)
     cells = [
-        [number(row["n"]), word(row["action"]), word(row["status"]), *([word(row["reason"])] if reasons else []),
+        [number(row["n"]), word(row["action"]), word(row["status"]), *([word(row.get("reason"))] if reasons else []),
          *(number(row.get(name), digits(name)) for name in names)] for row in rows[-most:]
     ]  # fmt: skip
     columns = [
