@@ -90,6 +90,11 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
         The kept posterior.
     n
         Trials that it saw.
+
+    Raises
+    ------
+    SpecificationError
+        If the posterior is of a mixture of surrogates or of another surrogate than the run's.
     """
     from bayeshpo.analysis.losses import aims_of
     from bayeshpo.inference.density import LogDensity, log_density
@@ -99,10 +104,8 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
 
     history = History(space, run.spec["direction"], _trials(run, n), aims=aims_of(run))
     searcher = run.spec["searcher"]
-    parts = Parts(
-        searcher.get("surrogate", tree.attrs.get("surrogate", "gp")), None, "sequential", searcher.get("beyond")
-    )
-    surrogate = parts.surrogate(history)
+    part = searcher.get("surrogate", tree.attrs.get("surrogate", "gp"))
+    surrogate = Parts(part, None, "sequential", searcher.get("beyond")).surrogate(history)
     density = log_density(surrogate, Columns.of(space))
     kept = tree["posterior"].to_dataset()
     if not isinstance(density, LogDensity) or {b.name for b in density.blocks} - set(kept.data_vars):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.coverage import Coverage, coverage
 from bayeshpo.analysis.health import PosteriorHealth, column, posterior_health
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, number, share, word
 from bayeshpo.analysis.report.measures import BY_HYPERPARAMETER, MEASURES, digits, known_measures
@@ -16,6 +16,7 @@ from bayeshpo.analysis.summary import health_caption
 from bayeshpo.experiment.store import RunRecord
 
 Rows = Sequence[Mapping[str, Any]]
+_ALL = "all"
 
 
 def diagnostics(runs: Sequence[RunRecord]) -> list[Block]:
@@ -34,7 +35,7 @@ def _health(health: Sequence[PosteriorHealth]) -> list[Table]:
     if not health:
         return []
     cells = [
-        [word(row.problem or "all"), word(row.searcher), number(row.fits), share(row.rhat_share), share(row.ess_share),
+        [word(row.problem or _ALL), word(row.searcher), number(row.fits), share(row.rhat_share), share(row.ess_share),
          number(row.rhat_max, 4), number(row.ess_min), number(row.divergences), word(_counted(row.statuses)),
          word(_counted(row.actions)), number(row.seconds_fit), number(row.seconds_maximise)] for row in health
     ]  # fmt: skip
@@ -65,23 +66,30 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
 
 
 def _coverage(runs: Sequence[RunRecord]) -> Table | None:
+    """By problem and searcher, and by searcher where there are several problems."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in runs:
+        for problem in (run.problem, _ALL):
+            groups.setdefault((run.searcher, problem), []).extend(run.inference)
     cells = []
-    for problem, searcher in dict.fromkeys((run.problem, run.searcher) for run in runs):
-        rows = [row for run in runs if (run.problem, run.searcher) == (problem, searcher) for row in run.inference]
-        scores = column(rows, "ahead_log_score")
-        score = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
-        for found in coverage(rows):
-            interval = Cell(f"{100 * found.low:.0f}\N{EN DASH}{100 * found.high:.0f} %", found.low)
-            missed = not found.low <= found.nominal <= found.high
-            cells.append(
-                [word(problem), word(searcher), share(found.nominal), share(found.share), interval,
-                 Cell("no" if missed else "yes", strong=missed), number(found.trials), number(score)]
-            )  # fmt: skip
+    for (searcher, problem), rows in groups.items():
+        problems = sum(known == searcher for known, _ in groups) - 1
+        if problem != _ALL or problems > 1:
+            scores = column(rows, "ahead_log_score")
+            score = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
+            cells += [[word(problem), word(searcher), *_covered(found), number(score)] for found in coverage(rows)]
     note = (
         "Trials within the central interval that was predicted for them before they were run. 95 % intervals of "
         "Clopper and Pearson, as if trials were independent."
     )
     return Table("Coverage one step ahead", _COVERAGE, cells, note) if cells else None
+
+
+def _covered(found: Coverage) -> list[Cell]:
+    interval = Cell(f"{100 * found.low:.0f}\N{EN DASH}{100 * found.high:.0f} %", found.low)
+    missed = not found.low <= found.nominal <= found.high
+    agreement = Cell("no" if missed else "yes", strong=missed)
+    return [share(found.nominal), share(found.share), interval, agreement, number(found.trials)]
 
 
 def _hyperparameters(fits: Mapping[str, Rows]) -> Table | None:

@@ -26,11 +26,13 @@ def importances(runs: Sequence[RunRecord]) -> list[Block]:
     shown: list[Block] = []
     for run in first.values():
         try:
-            found.append((run, importance(run)))
+            one = importance(run)
         except SpecificationError as error:
             shown.append(Text(f"Left out: {run.problem}, {run.searcher}: {error}."))
-        else:
-            shown += figures(partial(importance_figure.draw, *found[-1]))
+            continue
+        found += [(run, one)] if len(one.first) else []
+        flat = Text(f"Left out: {run.problem}, {run.searcher}: every draw's function is flat.")
+        shown += figures(partial(importance_figure.draw, run, one)) or [flat]
     return [*shown, _table(found)] if found else shown
 
 
@@ -49,7 +51,6 @@ def _table(found: Sequence[tuple[RunRecord, Importance]]) -> Table:
     cells = [
         [word(run.problem), word(run.searcher), word(name), *_index(one.total[:, j]), *_index(one.first[:, j])]
         for run, one in found
-        if len(one.first)
         for j, name in enumerate(one.hyperparameters)
     ]
     return Table("Sobol indices: medians and 90 % intervals over posterior draws", _COLUMNS, cells)

@@ -16,26 +16,26 @@ from bayeshpo.analysis.report.svg import figures
 from bayeshpo.experiment.store import Results
 
 # Where figures belong that are not about the health of fits.
-_REGRET = ("regret", "anytime", "ranks", "iqm", "ecdf", "profile", "wins", "critical", "comparison", "pareto")
-_POSTERIORS = ("lengthscales",)
-_SLICES = ("slice",)
+_REGRET = {"regret", "anytime", "ranks", "iqm", "ecdf", "profile", "wins", "critical", "comparison", "pareto"}
+_POSTERIORS = {"lengthscales"}
+_SLICES = {"slice"}
 
 
 def sections_of(results: Results) -> list[Section]:
     """The sections of a results folder's report."""
     runs = results.runs()
-    kinds = {kind.name: kind for kind in kinds_of(results, runs)}
-    of_fits = [name for name in kinds if name not in (*_REGRET, *_POSTERIORS, *_SLICES)]
-    chosen = {
-        names: [kinds[name] for name in names if name in kinds]
-        for names in (_REGRET, tuple(of_fits), _POSTERIORS, _SLICES)
-    }
+    kinds = kinds_of(results, runs)
+    health = {kind.name for kind in kinds} - _REGRET - _POSTERIORS - _SLICES
+
+    def of(names: set[str]) -> list[Kind]:
+        return [kind for kind in kinds if kind.name in names]
+
     return [
         Section("overview", "Overview", overview(results, runs)),
-        _section("regret", "Regret", chosen[_REGRET], before=regret(results, runs)),
-        _section("diagnostics", "Diagnostics", chosen[tuple(of_fits)], before=diagnostics(runs)),
-        _section("posteriors", "Posteriors", chosen[_POSTERIORS], after=posteriors(runs)),
-        _section("slices", "Surrogate slices", chosen[_SLICES]),
+        _section("regret", "Regret", of(_REGRET), before=regret(results, runs)),
+        _section("diagnostics", "Diagnostics", of(health), before=diagnostics(runs)),
+        _section("posteriors", "Posteriors", of(_POSTERIORS), after=posteriors(runs)),
+        _section("slices", "Surrogate slices", of(_SLICES)),
         Section("importance", "Importance", importances(runs), "Nothing to show (no posterior was kept)."),
         Section("parallel", "Parallel coordinates", parallel(runs), "Nothing to show (no trial has finished)."),
         Section("runs", "Runs", run_sections(runs), "No run has begun."),

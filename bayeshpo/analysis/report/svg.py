@@ -28,6 +28,8 @@ SETTINGS: dict[Any, Any] = {
     "savefig.transparent": True,
     "path.simplify": True,
 }
+# Inches; a page shows it as wide as it has room for.
+WIDTH = 7.2
 _NO_METADATA: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 # How much larger than drawn a figure may stand in the page.
 _LARGER = 1.35
@@ -42,6 +44,17 @@ _FAMILY = re.compile(r"font-family: [^;\"]+(?:; )?")
 _MATH = re.compile(r'<!-- ([^\n]*?\$[^\n]*?) -->\s*<g( transform="[^"]*")>\s*<text>.*?</text>', re.DOTALL)
 _PLAIN = {r"\\mathdefault\{(.*?)\}": r"\1", r"\\widehat\{(\w)\}": "\\1\u0302", r"\\tau": "\u03c4", r"\$|[{}]": ""}
 _RAISED = str.maketrans("0123456789-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+
+def figures(draw: Callable[[float], Sequence[Drawing]], width: float = WIDTH) -> list[Figure]:
+    """What a figure module draws for a width (inches), as blocks of the page."""
+    with style.settings(), mpl.rc_context(SETTINGS):
+        return [Figure(d.name, inline(d), d.caption, small=width < WIDTH) for d in draw(width)]
+
+
+def pictures(sections: Sequence[Section]) -> list[Markup]:
+    """All SVG of a page."""
+    return [svg for section in sections for svg in _within(section.blocks)]
 
 
 def inline(drawing: Drawing) -> Markup:
@@ -86,13 +99,22 @@ def dark(color: str) -> str:
     return _hex(mixed)
 
 
+def _within(blocks: Sequence[Block]) -> list[Markup]:
+    found = []
+    for block in blocks:
+        if isinstance(block, Figure):
+            found.append(block.svg)
+        elif isinstance(block, Details):
+            found += _within(block.blocks)
+    return found
+
+
 def _root(match: re.Match[str]) -> str:
     """The root element: as wide as there is room for, and no more than somewhat wider than it was drawn."""
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', match[0])
     assert box is not None
-    return (
-        f'<svg viewBox="0 0 {box[1]} {box[2]}" style="max-width: {_LARGER * float(box[1]):.0f}pt" aria-hidden="true">'
-    )
+    most = _LARGER * float(box[1])
+    return f'<svg viewBox="0 0 {box[1]} {box[2]}" style="max-width: {most:.0f}pt" aria-hidden="true">'
 
 
 def _as_text(match: re.Match[str]) -> str:
@@ -100,7 +122,7 @@ def _as_text(match: re.Match[str]) -> str:
     text = re.sub(r"\^\{?([-\u2212\d]+)\}?", lambda m: m[1].translate(_RAISED), match[1])
     for pattern, replacement in _PLAIN.items():
         text = re.sub(pattern, replacement, text)
-    size = max(float(found) for found in re.findall(r"font-size: ([\d.]+)px", match[0]))
+    size = max((float(found) for found in re.findall(r"font-size: ([\d.]+)px", match[0])), default=8.0)
     return f'<g{match[2]}><text style="font-size: {size:g}px">{text}</text>'
 
 
@@ -112,28 +134,3 @@ def _luminance(rgb: tuple[float, ...]) -> float:
 
 def _hex(rgb: tuple[float, ...]) -> str:
     return "#" + "".join(f"{round(c):02x}" for c in rgb)
-
-
-# Inches; a page shows it as wide as it has room for.
-WIDTH = 7.2
-
-
-def figures(draw: Callable[[float], Sequence[Drawing]], width: float = WIDTH) -> list[Figure]:
-    """What a figure module draws for a width (inches), as blocks of the page."""
-    with style.settings(), mpl.rc_context(SETTINGS):
-        return [Figure(d.name, inline(d), d.caption, small=width < WIDTH) for d in draw(width)]
-
-
-def pictures(sections: Sequence[Section]) -> list[Markup]:
-    """All SVG of a page."""
-    return [svg for section in sections for svg in _within(section.blocks)]
-
-
-def _within(blocks: Sequence[Block]) -> list[Markup]:
-    found = []
-    for block in blocks:
-        if isinstance(block, Figure):
-            found.append(block.svg)
-        elif isinstance(block, Details):
-            found += _within(block.blocks)
-    return found
