@@ -66,15 +66,16 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
 
 
 def _coverage(runs: Sequence[RunRecord]) -> Table | None:
-    """By problem and searcher, and by searcher where there are several problems."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for run in runs:
-        for problem in (run.problem, _ALL):
-            groups.setdefault((run.searcher, problem), []).extend(run.inference)
+    """By searcher and problem, and over all problems where there are several."""
     cells = []
-    for (searcher, problem), rows in groups.items():
-        problems = sum(known == searcher for known, _ in groups) - 1
-        if problem != _ALL or problems > 1:
+    for searcher in dict.fromkeys(run.searcher for run in runs):
+        fits: dict[str, list[dict[str, Any]]] = {}
+        for run in runs:
+            if run.searcher == searcher:
+                fits.setdefault(run.problem, []).extend(run.inference)
+        if len(fits) > 1:
+            fits[_ALL] = [row for rows in fits.values() for row in rows]
+        for problem, rows in fits.items():
             scores = column(rows, "ahead_log_score")
             score = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
             cells += [[word(problem), word(searcher), *_covered(found), number(score)] for found in coverage(rows)]
@@ -99,9 +100,10 @@ def _hyperparameters(fits: Mapping[str, Rows]) -> Table | None:
         for hyperparameter in dict.fromkeys(key for maps in found.values() for one in maps for key in one):
             medians = [_median([one.get(hyperparameter) for one in found[name]]) for name in BY_HYPERPARAMETER]
             cells.append([word(searcher), word(hyperparameter), *(number(value) for value in medians)])
+    title = "What was learned of each hyperparameter, and how much of it is the prior"
     columns = [Column("searcher", numeric=False), Column("of the surrogate", numeric=False)]
     note = "Fits of all problems together."
-    return Table("What the trials say of it", [*columns, *BY_HYPERPARAMETER.values()], cells, note) if cells else None
+    return Table(title, [*columns, *BY_HYPERPARAMETER.values()], cells, note) if cells else None
 
 
 def _median(values: Sequence[float | None]) -> float:
