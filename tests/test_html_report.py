@@ -234,6 +234,18 @@ def test_mathematics_becomes_text_and_colours_properties():
     assert "font-family" not in svg
 
 
+def test_many_markers_become_a_picture():
+    def draw(width: float) -> list[Drawing]:
+        figure = new_figure(width, 2.0)
+        x = np.random.default_rng(0).normal(size=(2, 5000))
+        figure.subplots().plot(*x, "o", color="#0072B2")
+        return [Drawing("many", figure, "")]
+
+    (shown,) = figures(draw)
+    assert len(shown.svg) < 200_000
+    assert 'href="data:image/png;base64,' in shown.svg
+
+
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (5, 9), (90, 100)])
 def test_binomial_intervals_are_clopper_and_pearsons(hits: int, n: int):
     exact = binomtest(hits, n).proportion_ci(0.95, method="exact")

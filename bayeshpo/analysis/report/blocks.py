@@ -97,11 +97,10 @@ def word(text: Any) -> Cell:
 
 
 def number(value: Any, digits: int = 3, *, strong: bool = False) -> Cell:
-    """A cell of a number, shown to some significant digits; a dash for None and NaN."""
+    """A cell of a number, shown and sorted to some significant digits; a dash for None and NaN."""
     if value is None or math.isnan(value):
         return Cell("-")
-    shown = str(value) if isinstance(value, int) else short(value, digits)
-    return Cell(shown, None if float(shown) == value else value, strong)
+    return Cell(str(value) if isinstance(value, int) else short(value, digits), strong=strong)
 
 
 def share(value: float) -> Cell:

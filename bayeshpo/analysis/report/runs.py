@@ -19,7 +19,7 @@ from bayeshpo.trial import Status
 
 # Inches of a run's own figure, and rows of all runs' tables together: what keeps the file small.
 _WIDTH = 4.8
-_ROWS = 24_000
+_ROWS = 15_000
 
 
 def run_sections(runs: Sequence[RunRecord]) -> list[Block]:

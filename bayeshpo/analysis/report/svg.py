@@ -8,7 +8,9 @@ from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from markupsafe import Markup
+from matplotlib.lines import Line2D
 
 from bayeshpo.analysis.figures import style
 from bayeshpo.analysis.figures.style import Drawing
@@ -30,7 +32,10 @@ SETTINGS: dict[Any, Any] = {
 }
 # Inches; a page shows it as wide as it has room for.
 WIDTH = 7.2
+_UNMARKED = ("None", "none", "", " ")
 _NO_METADATA: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+# Markers of one figure, beyond which they become a picture: each is an element of its own.
+_MOST_MARKERS = 4000
 # How much larger than drawn a figure may stand in the page.
 _LARGER = 1.35
 # Of a page in the dark: its paper and its ink; and how much a colour has to stand out there (WCAG: 3 for graphics).
@@ -63,9 +68,13 @@ def inline(drawing: Drawing) -> Markup:
     Colours become custom properties (`palette` says which), identifiers begin with the figure's name, those that
     nothing refers to are left out, and the font is left to the page. The same figure gives the same text.
     """
+    marked = [line for line in drawing.figure.findobj(Line2D) if str(line.get_marker()) not in _UNMARKED]
+    if sum(np.size(line.get_xdata()) for line in marked) > _MOST_MARKERS:
+        for line in marked:
+            line.set_rasterized(True)
     stream = StringIO()
     with mpl.rc_context({"svg.hashsalt": drawing.name}):
-        drawing.figure.savefig(stream, format="svg", metadata=_NO_METADATA)
+        drawing.figure.savefig(stream, format="svg", metadata=_NO_METADATA, dpi=200)
     text = stream.getvalue()
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = _MATH.sub(_as_text, text)
