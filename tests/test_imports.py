@@ -26,7 +26,7 @@ MAY_BE_HEAVY = (
     "acquisitions",
     "diagnostics",
     "analysis/comparison/",
-    "analysis/posteriors.py",
+    "analysis/hyperparameter_table.py",
 )
 # Above the problems there are only their protocol and their names.
 BLIND_TO_PROBLEMS = ("surrogates", "inference", "acquisitions", "maximizers", "searchers", "stopping", "study")

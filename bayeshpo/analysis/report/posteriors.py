@@ -31,7 +31,7 @@ def posteriors(runs: Sequence[RunRecord]) -> list[Block]:
     if not found:
         return []
     # ArviZ takes seconds to start: only where there is something to summarise.
-    from bayeshpo.analysis.posteriors import hyperparameter_table
+    from bayeshpo.analysis.hyperparameter_table import hyperparameter_table
 
     return [
         Details(
