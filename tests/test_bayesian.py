@@ -15,7 +15,9 @@ import bayeshpo
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.nuts import NUTS
+from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.inference.stacked import left_out
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.trial import Trial
@@ -93,7 +95,10 @@ def test_a_row_for_each_fit(finished):
 def test_posterior_is_a_tree_that_arviz_reads(finished):
     s, _ = finished
     tree = s.posterior
-    assert set(tree.children) == {"posterior", "sample_stats", "prior", "observed_data", "constant_data", "slice"}
+    assert set(tree.children) == {
+        "posterior", "sample_stats", "prior", "observed_data", "constant_data", "slice",
+        "log_likelihood", "posterior_predictive", "prior_predictive",
+    }  # fmt: skip
     table = arviz.summary(tree)
     assert {"mean", "amplitude", "lengthscale[x]", "lengthscale[z]", "noise"} == set(table.index)
     assert (table["r_hat"].astype(float) < 1.02).all()
@@ -112,6 +117,29 @@ def test_posterior_is_a_tree_that_arviz_reads(finished):
         truth = np.array([bowl({"x": p[0], "z": p[1]}) for p in points])
         mean, sd = (slices[k].sel(hyperparameter=name).to_numpy() for k in ("mean", "sd"))
         assert (np.abs(mean - truth) < 4.5 * sd + 1e-3).all()
+
+
+def test_predictive_groups_are_those_of_the_posterior(finished):
+    s, _ = finished
+    tree, posterior = s.posterior, s.searcher._known.posterior(s.history, s.streams)
+    exact = left_out(posterior)
+    # In single precision, and with an effective number of draws that ArviZ asks the chains for.
+    loo = arviz.loo(tree, pointwise=True)
+    np.testing.assert_allclose(loo.elpd_i, exact.log_density, atol=0.05)
+    assert float(loo.elpd) == pytest.approx(exact.log_density.sum(), abs=0.2)
+    y = tree["observed_data"]["outcome"].to_numpy()
+    of = predictive(posterior.density)
+    replicated = tree["posterior_predictive"]["outcome"].stack(sample=("chain", "draw")).to_numpy()
+    mean, variance = of.at(posterior, posterior.data.X, posterior.size)
+    noise = posterior.density.constrain(posterior.draws)["noise"] ** 2
+    sd = np.sqrt(variance.mean(axis=0) + mean.var(axis=0) + noise.mean())
+    # A standard error of each mean, of at least 400 independent draws; five of them for fourteen trials.
+    assert (np.abs(replicated.mean(axis=1) - mean.mean(axis=0)) < 5.0 * sd / np.sqrt(400)).all()
+    np.testing.assert_allclose(replicated.std(axis=1), sd, rtol=0.25)
+    before = tree["prior_predictive"]["outcome"]
+    assert before.shape == (1, 500, len(y))
+    # Far from what was observed: nothing has been seen.
+    assert float(before.std()) > 2.0 * float(np.std(replicated - y[:, None]))
 
 
 def test_slices_and_recommendation_of_a_maximum():

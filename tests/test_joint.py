@@ -18,6 +18,7 @@ from bayeshpo.acquisitions.best_line import lower_by
 from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.optimum import given_minimum
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
+from bayeshpo.acquisitions.remaining import remaining
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.joint import JointPredictive
@@ -95,6 +96,24 @@ def information(a, b):
 def binned(values, bins):
     """Which of so many equally frequent bins."""
     return np.searchsorted(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)[1:-1]), values)
+
+
+def test_the_remaining_regret_is_that_of_many_functions(line, functions):
+    draws = line.predictive.condition(line.Q, line.data)
+    joint = JointPredictive(line.predictive, noise=False)
+    found = remaining(Outlook(joint, draws, evidence(line), np.random.default_rng(1)), GRID[5], 64)
+    regret = functions[:, 5] - functions.min(axis=1)
+    n = len(found.regret)
+    assert n == COPIES * 64
+    assert found.regret.mean() == pytest.approx(regret.mean(), abs=5.0 * regret.std() / np.sqrt(n))
+    share = np.bincount(functions.argmin(axis=1), minlength=len(GRID)) / len(functions)
+    entropy = -np.sum(share[share > 0] * np.log(share[share > 0]))
+    # Plugged in, an entropy is too low by (cells - 1) / 2n (Miller 1955). Tried points are counted beside the grid's.
+    spread = np.sqrt(np.sum(share[share > 0] * np.log(share[share > 0]) ** 2) - entropy**2)
+    assert found.candidates == len(GRID) + len(line.data.X)
+    assert found.entropy * np.log(found.candidates) == pytest.approx(
+        entropy, abs=5.0 * spread / np.sqrt(n) + (len(GRID) - 1) / (2 * n)
+    )
 
 
 def test_covariances_are_those_of_the_conditional(line, truth):

@@ -77,7 +77,10 @@ REFUSED = {
     ),
     "budget missing": ('name = "tiny"\n' + BRANIN + RANDOM, "budget: missing; expected a line such as budget = 20"),
     "no searchers": (HEAD + BRANIN, "searchers: missing; expected at least one [[searchers]] with a name"),
-    "wrong keep": (HEAD + 'keep = "all"\n' + BRANIN + RANDOM, "keep: expected 'last' or 'none', got 'all'"),
+    "wrong keep": (
+        HEAD + 'keep = "every"\n' + BRANIN + RANDOM,
+        "keep: expected 'last', 'all', 'none' or a number of trials, got 'every'",
+    ),
     "unknown stopping rule": (
         HEAD + 'stop = "seconds(60) | unchangd(5)"\n' + BRANIN + RANDOM,
         "stop: unknown rule 'unchangd'; did you mean 'unchanged'?",

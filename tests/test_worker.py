@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,10 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_of(
-    tmp_path: Path, searcher: str, problem: str = BRANIN, budget: int = 12, keep: str = "last", stop: str | None = None
+    tmp_path: Path, searcher: str, problem: str = BRANIN, budget: int = 12, keep: Any = "last", stop: str | None = None
 ) -> RunSpec:
     path = tmp_path / "q.toml"
-    head = f'name = "q"\nbudget = {budget}\nkeep = "{keep}"\n' + (f'stop = "{stop}"\n' if stop else "")
+    head = f'name = "q"\nbudget = {budget}\nkeep = {json.dumps(keep)}\n' + (f'stop = "{stop}"\n' if stop else "")
     path.write_text(f'{head}[[problems]]\n{problem}\n[[searchers]]\nname = "{searcher}"\n')
     return spec.read(path).runs[0]
 
@@ -134,6 +135,19 @@ def test_the_true_value_is_on_record_and_the_searcher_does_not_see_it(
     # Of iris nothing is known but what is observed.
     iris, _ = executed(tmp_path, run_of(tmp_path, "grid", IRIS_GRID, budget=1), "iris")
     assert iris.trials[0]["true_value"] is None
+
+
+def test_posteriors_are_kept_when_it_is_their_turn_also_after_an_interruption(tmp_path: Path) -> None:
+    def kept(keep: Any, folder: str, *budgets: int) -> list[int]:
+        for budget in budgets:
+            record, _ = executed(tmp_path, run_of(tmp_path, "fitting", budget=budget, keep=keep), folder)
+        return [int(path.stem) for path in record.posteriors]
+
+    assert kept("last", "last", 5) == [5]
+    assert kept("none", "none", 5) == []
+    assert kept("all", "all", 5) == [1, 2, 3, 4, 5]
+    assert kept(2, "second", 5) == [2, 4, 5]
+    assert kept(2, "pieces", 3, 5) == [2, 3, 4, 5]
 
 
 def test_random_streams_follow_the_problem_and_not_its_label(tmp_path: Path) -> None:

@@ -89,6 +89,17 @@ class CompiledAcquisition:
             by_draws = self._joint.pullback(state.known.anchored, Z, *slopes)
         return value, by_draws + by_factor[:, None] * slope
 
+    def under(self, state: AcquisitionState, Z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Acquisition (w, m) at candidates Z (m, D) under other weights (w, S) of the draws, each of sum 1."""
+        inputs, log_factor = [*self._at(state, Z), *state.known.arrays.values()], state.evidence.log_factor(Z)
+        found = []
+        for weight in weights:
+            # Draws that count for nothing must not set the unit in which the others may be too small for a number.
+            counting = weight > 0.0
+            share = np.repeat(weight[counting, None], len(Z), axis=1)
+            found.append(self._values(*[a[counting] for a in inputs], share, log_factor)[0])
+        return np.array(found)
+
     def over_all_draws(
         self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from bayeshpo import registry
 from bayeshpo.aims import Direction
 from bayeshpo.errors import SpecificationError, one_line, unknown_name
 from bayeshpo.experiment.complaints import complaint
+from bayeshpo.experiment.keep import Keep
 from bayeshpo.experiment.rules import parse
 from bayeshpo.experiment.suites import changes, expanded
 from bayeshpo.problem import Problem, aims, capabilities
@@ -28,7 +29,6 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Label = Annotated[str, Field(min_length=1)]
-Keep = Literal["last", "none"]
 
 
 class _Model(BaseModel):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bayeshpo.errors import told
+from bayeshpo.experiment.keep import is_due
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.problem import true_value
@@ -81,15 +82,15 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
         study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials, **run.aims)
         report(_progress(run, study))
         recorded = 0
+        _keep(run, study, writer)
         for trial in study.run(problem, run.budget, run.rule()):
             # The true value is for the records alone: a study and its searcher must not know it.
             record = trial.to_record() | {"true_value": true_value(problem, trial)}
             writer.append(record, study.reports[recorded:])
             recorded = len(study.reports)
+            _keep(run, study, writer)
             report(_progress(run, study))
-        n = len(study.history)
-        if run.keep == "last" and run.fits and study.best is not None and not writer.posterior_path(n).exists():
-            writer.keep_posterior(study.posterior, n)
+        _keep(run, study, writer, last=True)
         writer.finish(_ending(run, study))
     report(_progress(run, study, done=True))
 
@@ -133,6 +134,14 @@ def serve(connection: Connection, log: Path) -> None:
         if task is None:
             return
         attempt(*task, connection.send)
+
+
+def _keep(run: RunSpec, study: Study, writer: RunWriter, *, last: bool = False) -> None:
+    n = len(study.history)
+    if run.keep == "none" or not run.fits or study.best is None or writer.posterior_path(n).exists():
+        return
+    if last or is_due(run.keep, study.history):
+        writer.keep_posterior(study.posterior, n)
 
 
 def _progress(run: RunSpec, study: Study, *, done: bool = False) -> Progress:

@@ -157,6 +157,7 @@ def _judged(report: InferenceReport, importance: Importance, doubt: str | None) 
         status="ok" if doubt is None else "not_converged",
         reason=doubt,
         khat=importance.khat,
+        ess_importance=importance.effective,
         ess_bulk_min=effective,
         ess_per_second=effective / report.seconds_sample,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from arviz_stats.base.array import array_stats
 
 from bayeshpo.inference.nuts import NUTS
-from bayeshpo.inference.posterior import Posterior, resample
+from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.stacked_posterior import StackedPosterior
 
 _diagnostics: Any = array_stats
@@ -76,7 +76,7 @@ def audit(posterior: Posterior | StackedPosterior, rng: np.random.Generator) -> 
 def compare(posterior: Posterior, reference: Posterior, start: float) -> Audit:
     """The audit of a posterior by a reference whose fit began at ``start``, as `time.perf_counter` counts."""
     names = posterior.density.coordinates
-    ours, theirs = _equally_weighted(posterior), _equally_weighted(reference)
+    ours, theirs = posterior.equally_weighted, reference.equally_weighted
     z = _differences(ours, theirs)
     worst = np.unravel_index(int(np.argmax(z)), z.shape)
     spread = theirs.std(axis=(0, 1))
@@ -113,8 +113,3 @@ def _expectations(Q: np.ndarray, centre: np.ndarray, quantiles: np.ndarray) -> t
     if Q.shape[0] * Q.shape[1] < 4 * len(_COMPARED):
         return mean, np.zeros_like(mean)
     return mean, np.nan_to_num(np.asarray(_diagnostics.mcse(values, chain_axis=1, draw_axis=2)))
-
-
-def _equally_weighted(posterior: Posterior) -> np.ndarray:
-    weights = posterior.log_weights
-    return posterior.unconstrained if weights is None else resample(posterior.unconstrained, weights)

@@ -71,14 +71,17 @@ class LogDensity:
         """The posterior made of those of the parts; ``previous`` is the one that they were carried on from, if any."""
         return posteriors[0]
 
-    @property
+    @cached_property
     def coordinates(self) -> list[str]:
-        """A name for each unconstrained coordinate: "noise", "lengthscale[0]"."""
-        return [
-            f"{block.name}{list(index)}" if index else block.name
-            for block in self.blocks
-            for index in np.ndindex(block.shape)
-        ]
+        """A name for each unconstrained coordinate: "noise", "lengthscale[x1]", or a number where there is no name."""
+        known = {name: [str(v) for v in values] for name, values in self.pymc_model.coords.items() if values}
+        names = []
+        for block in self.blocks:
+            axes = [known.get(dim) for dim in block.dims] or [None] * len(block.shape)
+            for index in np.ndindex(block.shape):
+                labels = (str(i) if axis is None else axis[i] for i, axis in zip(index, axes, strict=True))
+                names.append(f"{block.name}[{', '.join(labels)}]" if index else block.name)
+        return names
 
     def batch(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log densities (S,) of a population Q (S, Q) given the data: one compiled call a core."""
@@ -126,9 +129,14 @@ class LogDensity:
         return self.unconstrain({rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=True)})
 
     @cached_property
+    def prior_sample(self) -> np.ndarray:
+        """Draws (1000, Q) from the prior, the same each time."""
+        return self.prior_draws(_PRIOR_DRAWS, np.random.default_rng(0))
+
+    @cached_property
     def marginals(self) -> Marginals:
         """About the prior of each unconstrained coordinate by itself."""
-        return Marginals.of(self.prior_draws(_PRIOR_DRAWS, np.random.default_rng(0)))
+        return Marginals.of(self.prior_sample)
 
     def data_variables(self) -> dict[str, Any]:
         """Symbolic X, y and the arrays that the surrogate computes from them, by name."""

@@ -72,6 +72,11 @@ class Posterior:
             return self.draws[np.linspace(0, self.size, n, endpoint=False).astype(int)]
         return self.draws[_systematic(np.exp(self.log_weights.ravel()), n)]
 
+    @property
+    def equally_weighted(self) -> np.ndarray:
+        """Unconstrained draws (chain, draw, Q), resampled if they are weighted: what `to_datatree` has."""
+        return self.unconstrained if self.log_weights is None else resample(self.unconstrained, self.log_weights)
+
     def to_datatree(self) -> xr.DataTree:
         """The posterior in ArviZ's layout, with draws of the prior beside it."""
         # ArviZ takes draws for equally weighted, so weighted ones are resampled.
@@ -83,8 +88,7 @@ class Posterior:
         chains, draws = Q.shape[:2]
         values = self.density.constrain(Q.reshape(chains * draws, -1))
         posterior = {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in values.items()}
-        prior_draws = self.density.prior_draws(1000, np.random.default_rng(0))
-        prior = {n: v[None] for n, v in self.density.constrain(prior_draws).items()}
+        prior = {n: v[None] for n, v in self.density.constrain(self.density.prior_sample).items()}
         names = list(self.density.columns.names)
         n = len(self.data.y)
         groups = {

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.over_draws import OverDraws
-from bayeshpo.inference.posterior import Posterior
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import grad, pt
 
@@ -160,13 +160,22 @@ class ModelPredictive(Predictive):
         """All of them."""
         return [(self, draws)]
 
-    def left_out(self, posterior: Posterior) -> np.ndarray:
-        """Log density (S, n) of each outcome given all the others, under every draw of a posterior."""
-        Q, data = posterior.draws, posterior.data
+    @property
+    def says_noise(self) -> bool:
+        """Whether the surrogate knows the noise of a further trial."""
+        return self._noise_variance is not None
+
+    def noise(self, draws: ConditionedDraws, Z: np.ndarray) -> np.ndarray:
+        """Variance (S, m) of the noise of further trials at Z (m, D), of a surrogate that knows it."""
+        Z = np.ascontiguousarray(Z)
+        return self._noise(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))[0]
+
+    def left_out(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
+        """Log density (S, n) of each outcome given all the others, under unconstrained draws Q (S, Q)."""
         parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
-        n = len(data.y)
+        size = len(data.y) ** 2
         return np.concatenate(
-            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=n**2)[0] for d in parts]
+            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=size)[0] for d in parts]
         )
 
     def prepare_left_out(self) -> None:
@@ -182,6 +191,8 @@ class ModelPredictive(Predictive):
         yield self._condition
         yield self._predict
         yield self._pullback
+        if self.says_noise:
+            yield self._noise
 
     @cached_property
     def _condition(self) -> OverDraws:
@@ -196,6 +207,18 @@ class ModelPredictive(Predictive):
     @cached_property
     def _predict(self) -> OverDraws:
         return self.compiled("predict", [], [self.symbols.Z], list(self.moments), [])
+
+    @cached_property
+    def _noise_variance(self) -> Any:
+        s = self.symbols
+        try:
+            return self._surrogate.noise_at(self._columns, s.p, s.state, s.data, s.Z)
+        except SpecificationError:
+            return None
+
+    @cached_property
+    def _noise(self) -> OverDraws:
+        return self.compiled("noise", [], [self.symbols.Z], [self._noise_variance], [])
 
     @cached_property
     def _left_out(self) -> Any:

@@ -36,12 +36,17 @@ class InferenceReport:
     rhat_max, ess_bulk_min, ess_tail_min
         Rank-normalised split R-hat and effective sample sizes, the worst over hyperparameters (Vehtari et al. 2021;
         the tails are those beyond the 5 % and the 95 % quantile).
+    rhat_nested_max
+        Nested R-hat with each chain or island for a superchain and its halves for chains, the worst over
+        hyperparameters (Margossian et al. 2024): groups that have not found each other's draws, however short they are.
     ess_per_second
         ess_bulk_min by the seconds of sampling.
-    divergences, tree_depth_hits, bfmi_min
-        Counts over all chains, and the smallest energy fraction of missing information (gradient samplers only).
-    khat
-        Pareto shape of importance weights (engines that weigh draws only; Vehtari et al. 2024).
+    divergences, tree_depth_hits, bfmi_min, step_size
+        Counts over all chains, the smallest energy fraction of missing information, and the mean step size (gradient
+        samplers only).
+    khat, ess_importance
+        Pareto shape of importance weights, and how many equally weighted draws they are worth (engines that weigh draws
+        only; Vehtari et al. 2024; Kish 1965).
     evidence_increment
         Log predictive density of the newest trial before it entered (sequential engines only).
     seconds_compile, seconds_sample
@@ -56,13 +61,16 @@ class InferenceReport:
     chains: int = 0
     draws: int = 0
     rhat_max: float | None = None
+    rhat_nested_max: float | None = None
     ess_bulk_min: float | None = None
     ess_tail_min: float | None = None
     ess_per_second: float | None = None
     divergences: int | None = None
     bfmi_min: float | None = None
     tree_depth_hits: int | None = None
+    step_size: float | None = None
     khat: float | None = None
+    ess_importance: float | None = None
     evidence_increment: float | None = None
     seconds_compile: float = 0.0
     seconds_sample: float = 0.0
@@ -79,19 +87,21 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
     energies and divergences, also where E-BFMI is below 0.3 or more than one transition in a thousand diverged.
     """
     chains, draws, _ = Q.shape
-    energy, hits = statistics.get("energy"), statistics.get("reached_max_treedepth")
+    energy, hits, step = (statistics.get(name) for name in ("energy", "reached_max_treedepth", "step_size"))
     bulk = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="bulk")))
     report = replace(
         report,
         chains=chains,
         draws=draws,
         rhat_max=float(np.max(_diagnostics.rhat(Q, chain_axis=0, draw_axis=1))),
+        rhat_nested_max=float(np.max(_diagnostics.rhat_nested(Q, np.arange(chains), chain_axis=0, draw_axis=1))),
         ess_bulk_min=bulk,
         ess_tail_min=float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)))),
         ess_per_second=bulk / report.seconds_sample if report.seconds_sample > 0 else None,
         divergences=int(statistics["diverging"].sum()) if "diverging" in statistics else None,
         tree_depth_hits=None if hits is None else int(hits.sum()),
         bfmi_min=None if energy is None else float(np.asarray(_diagnostics.bfmi(energy)).min()),
+        step_size=None if step is None else float(np.mean(step)),
     )
     complaints = _complaints(report)
     return replace(
@@ -99,15 +109,21 @@ def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping
     )
 
 
-def jitter_row(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What had to be added to the diagonals of the draws' covariances (S,): the most, and the share of draws.
+def numerics_row(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """How well the draws' covariances could be factorised; entries of a row of inference.
 
-    Empty for a surrogate that keeps no jitter; the most is None where a covariance could not be factorised with any.
+    What had to be added to their diagonals (S,): the most, None where a covariance could not be factorised with any,
+    and the share of draws. The largest condition number, as the diagonals of the inverse factors M (S, N, N) bound it
+    from below (Higham 2002, section 8.3). Empty for a surrogate that keeps neither.
     """
-    if "jitter" not in state:
-        return {}
-    jitter = np.asarray(state["jitter"])
-    return {"jitter_max": plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
+    row: dict[str, Any] = {}
+    if "jitter" in state:
+        jitter = np.asarray(state["jitter"])
+        row |= {"jitter_max": plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
+    if "M" in state and state["M"].shape[-1] > 0:
+        diagonal = np.abs(np.diagonal(state["M"], axis1=1, axis2=2))
+        row["condition_max"] = plain(float(np.max((diagonal.max(axis=1) / diagonal.min(axis=1)) ** 2)))
+    return row
 
 
 def _complaints(report: InferenceReport) -> list[str]:

@@ -151,7 +151,8 @@ class Sequential(Engine):
         importance = pareto_smoothed(weights.ravel())
         if importance is None or not importance.reliable or effective_draws(weights) < self.healthy * weights.size:
             return None
-        report = with_convergence(replace(report, khat=importance.khat), resample(step.Q, weights), {})
+        weighed = replace(report, khat=importance.khat, ess_importance=importance.effective)
+        report = with_convergence(weighed, resample(step.Q, weights), {})
         if report.status != "ok":
             return None
         return Posterior(step.density, step.data, step.Q, report, weights, {"lp": step.after})

@@ -230,7 +230,7 @@ class StackedDensity:
         """Weights (K,), and what they are of: each member's sum of log predictive densities, in units of the loss."""
         if self.surrogate.needs_evidence:
             return probabilities(evidences), [{"score": float(e)} for e in evidences]
-        found, unit = [_left_out(p) for p in posteriors], float(np.log(posteriors[0].data.scale))
+        found, unit = [left_out(p) for p in posteriors], float(np.log(posteriors[0].data.scale))
         return stacked(np.stack([loo.log_density for loo in found], axis=1)), [
             {
                 "score": float(loo.log_density.sum() - len(loo.khat) * unit),
@@ -241,9 +241,9 @@ class StackedDensity:
         ]
 
 
-def _left_out(posterior: Posterior) -> LeaveOneOut:
+def left_out(posterior: Posterior) -> LeaveOneOut:
     log_weights = None if posterior.log_weights is None else posterior.log_weights.ravel()
-    return leave_one_out(predictive(posterior.density).left_out(posterior), log_weights)
+    return leave_one_out(predictive(posterior.density).left_out(posterior.draws, posterior.data), log_weights)
 
 
 @density_of.register

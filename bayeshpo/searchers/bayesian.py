@@ -52,6 +52,10 @@ class BayesianSearcher(Searcher):
     audit_every
         Compare the posterior with a fresh fit of NUTS for every trial whose index is a multiple of this; what is found
         is in the trial's row of inference (`bayeshpo.inference.audit`). It does not change what is proposed.
+    examine_every
+        Look closely at the fit and at the decision for every trial whose index is a multiple of this: leave-one-out
+        densities, sensitivity to the prior, what a point estimate would have proposed, the regret that remains
+        (`bayeshpo.searchers.examination`). It does not change what is proposed, and may take longer than the proposal.
     """
 
     name = "bayesian"
@@ -65,13 +69,17 @@ class BayesianSearcher(Searcher):
         n_initial: int | None = None,
         maximizer: Maximizer | None = None,
         audit_every: int | None = None,
+        examine_every: int | None = None,
     ) -> None:
-        if n_initial is not None and n_initial < 1:
-            raise SpecificationError(f"expected n_initial >= 1, got {n_initial}")
-        if audit_every is not None and audit_every < 1:
-            raise SpecificationError(f"expected audit_every >= 1, got {audit_every}")
+        for name, number in {
+            "n_initial": n_initial,
+            "audit_every": audit_every,
+            "examine_every": examine_every,
+        }.items():
+            if number is not None and number < 1:
+                raise SpecificationError(f"expected {name} >= 1, got {number}")
         self._parts = Parts(surrogate, acquisition, inference, beyond)
-        self.n_initial, self.audit_every = n_initial, audit_every
+        self.n_initial, self.audit_every, self.examine_every = n_initial, audit_every, examine_every
         self.maximizer = maximizer or Maximizer()
         self._known = Beliefs(self._parts, self.maximizer)
         self._rows: list[dict[str, Any]] = []
@@ -116,22 +124,11 @@ class BayesianSearcher(Searcher):
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior given all finished trials, with slices of the surrogate through the recommendation."""
-        from bayeshpo.searchers.front import front
-        from bayeshpo.searchers.slices import slices
+        from bayeshpo.searchers.datatree import datatree
 
         if not history.finished.any():
             raise SpecificationError("no posterior yet: expected at least one finished trial")
-        known, space = self._beliefs, history.space
-        tree = known.posterior(history, rng).to_datatree()
-        for metric in history.aims.metrics:
-            tree[f"metrics/{metric}"] = known.posterior(history, rng, metric).to_datatree()
-        best = self.pareto_set(history, rng)
-        if known.objectives(history, rng).report.status != "failed" and best:
-            objective = known.objective(history, rng)
-            tree["slice"] = slices(objective, history, space.encode([best[0].configuration])[0])
-            if history.aims.objectives:
-                tree["pareto"] = front(objective, history, rng.generator("pareto", len(history)))
-        return tree
+        return datatree(self._beliefs, history, self.pareto_set(history, rng), rng)
 
     def optimum(self, history: History, rng: Streams) -> Optimum:
         """Where the posterior mean is best among what will probably finish, tried or not."""
@@ -167,24 +164,34 @@ class BayesianSearcher(Searcher):
         if not history.finished.any():
             x = self.maximizer(Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
             return Suggestion(space.decode(x[None])[0], index, "exploration")
+        from bayeshpo.inference.learned import learned
+
         waited = 0.0 if self._background is None else self._background.wait()
+        start = time.perf_counter()
+        foresight = self._known.foresight(history, rng)
+        seconds = time.perf_counter() - start
         posterior, metrics = self._known.posterior(history, rng), self._fit_metrics(history, rng)
         start = time.perf_counter()
         maximum, best, more = self._maximise(history, taken, rng, index)
+        maximised = time.perf_counter()
         self._rows.append(
             posterior.report.to_row()
             | {
                 "trial": index,
                 "surrogate": posterior.density.surrogate.name,
                 "seconds_compile": posterior.report.seconds_compile + waited,
-                "seconds_maximise": time.perf_counter() - start,
+                "seconds_maximise": maximised - start,
                 "acquisition": maximum.value,
                 "acquisition_mcse": maximum.error,
             }
             | metrics
             | more
             | posterior.density.surrogate.remarks(posterior.data)
+            | foresight
+            | ({} if posterior.report.status == "failed" else learned(posterior))
+            | {"seconds_diagnose": seconds + time.perf_counter() - maximised}
             | self._audit(posterior, index, rng)
+            | self._examine(posterior, index, history, taken, maximum, rng)
         )
         origin = "exploration" if maximum.flat else "acquisition"
         info: dict[str, Any] = {FITTED: len(history)}
@@ -226,15 +233,24 @@ class BayesianSearcher(Searcher):
 
         return audit(posterior, rng.generator("audit", index)).to_row()
 
+    def _examine(
+        self, posterior: Posterior, index: int, history: History, taken: np.ndarray, maximum: Maximum, rng: Streams
+    ) -> dict[str, Any]:
+        if self.examine_every is None or index % self.examine_every or posterior.report.status == "failed":
+            return {}
+        from bayeshpo.searchers.examination import examination
+
+        return examination(self._known, self.maximizer, history, taken, maximum, rng)
+
     def _maximise(
         self, history: History, taken: np.ndarray, rng: Streams, index: int
     ) -> tuple[Maximum, list[Trial], dict[str, Any]]:
         """Where the acquisition is largest, and what comes with it.
 
-        These are the trials that are to be recommended, the jitter that the draws' covariances needed, and the fits of
-        what is modelled beside the loss.
+        These are the trials that are to be recommended, how well the draws' covariances could be factorised, and the
+        fits of what is modelled beside the loss.
         """
-        from bayeshpo.inference.report import jitter_row
+        from bayeshpo.inference.report import numerics_row
 
         known, search = self._beliefs, rng.generator("acquisition", index)
         if known.objectives(history, rng).report.status == "failed":
@@ -243,7 +259,7 @@ class BayesianSearcher(Searcher):
         objective = known.objective(history, rng)
         maximum = self.maximizer(objective, history.space, taken, best_points(history), search)
         recommended = known.best(history, rng, objective.fitted)
-        return maximum, recommended, jitter_row(objective.state.draws.state) | objective.evidence.to_row()
+        return maximum, recommended, numerics_row(objective.state.draws.state) | objective.evidence.to_row()
 
 
 def _points(history: History) -> np.ndarray:

@@ -12,7 +12,7 @@ from bayeshpo.maximizers import Maximizer
 from bayeshpo.pareto import lowest
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
-from bayeshpo.searchers.fits import Fits
+from bayeshpo.searchers.fits import Fits, unforeseen
 from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws
 from bayeshpo.searchers.parts import Parts
 from bayeshpo.trial import History, Trial
@@ -52,6 +52,23 @@ class Beliefs:
         if metric not in self._fits:
             self._fits[metric] = Fits(self._parts.surrogate, self._parts.engine, metric)
         return self._fits[metric].posterior(history, rng)
+
+    def foresight(self, history: History, rng: Streams) -> dict[str, Any]:
+        """What the fit before said of the newest trial; entries of the row of the first fit that has seen it.
+
+        To be asked for before `posterior`: a run that goes on from its records fits anew what is asked for.
+        """
+        from bayeshpo.inference.foresight import foresee
+
+        found = unforeseen(history)
+        if found is None:
+            return {}
+        earlier, i = found
+        before = self.posterior(earlier, rng)
+        if before.report.status == "failed":
+            return {}
+        said = foresee(before, history.X[i], float(history.losses[i]))
+        return {} if said is None else {"ahead_trial": history.trials[i].suggestion.index, **said.to_row()}
 
     def objectives(self, history: History, rng: Streams) -> Any:
         """The posterior of the value, or where there are further objectives of all of them, `ObjectivesPosterior`."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bayeshpo.randomness import Streams
 from bayeshpo.trial import History, Trial
 
@@ -73,8 +75,25 @@ class Fits:
         return fit(self._engine, density, data, rng=rng.generator(purpose, n), previous=previous)
 
 
+def unforeseen(history: History) -> tuple[History, int] | None:
+    """The newest finished trial that no fit has seen, as the trials of the last fit, and its place among all trials.
+
+    None where there was no fit before, or none has finished since.
+    """
+    seen = _fits(history)
+    if not seen or seen[-1] == len(history):
+        return None
+    news = np.flatnonzero(history.finished[seen[-1] :])
+    if not len(news):
+        return None
+    return replace(history, trials=history.trials[: seen[-1]], pending=()), seen[-1] + int(news[-1])
+
+
 def _earlier(history: History) -> list[int]:
-    """Numbers of trials that earlier fits had seen, as the suggestions made from them recorded them."""
+    return [n for n in _fits(history) if n < len(history)]
+
+
+def _fits(history: History) -> list[int]:
+    """Numbers of trials that fits had seen, as the suggestions made from them recorded them."""
     suggestions = [*(t.suggestion for t in history.trials), *history.pending]
-    seen = {s.info[FITTED] for s in suggestions if FITTED in s.info}
-    return sorted(n for n in seen if n < len(history))
+    return sorted({s.info[FITTED] for s in suggestions if FITTED in s.info})

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
@@ -16,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayeshpo import __version__
-from bayeshpo.errors import BayeshpoError, SpecificationError, one_line, unknown_name
+from bayeshpo.cli.posteriors import compare_surrogates, posterior, replay
+from bayeshpo.cli.refusals import INTERRUPTED, STOPPED, refusals
+from bayeshpo.errors import SpecificationError, unknown_name
 from bayeshpo.registry import KINDS, check_name, create
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bayeshpo.experiment.spec import Plan
-
-STOPPED, REFUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     help="Bayesian hyperparameter optimisation with full posterior inference.",
@@ -65,7 +63,7 @@ def run(
     from rich.console import Console
 
     console = Console()
-    with _refusals():
+    with refusals():
         from bayeshpo.experiment import spec
 
         plan = spec.read(file, budget=budget, seeds=seeds, executor=executor)
@@ -85,7 +83,7 @@ def run(
 @app.command()
 def new(name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment's name.")]) -> None:
     """Write NAME.toml, a commented experiment file that runs as it is."""
-    with _refusals():
+    with refusals():
         from bayeshpo.experiment.template import write_template
 
         path = write_template(name)
@@ -97,7 +95,7 @@ def status(results: ResultsArgument) -> None:
     """Say which runs of an experiment are done, running, failed, interrupted or missing; nothing is changed."""
     from rich.console import Console
 
-    with _refusals():
+    with refusals():
         from bayeshpo.experiment.display import print_status
         from bayeshpo.experiment.status import status as states
         from bayeshpo.experiment.store import Results
@@ -114,7 +112,7 @@ def figures(
     ] = "neurips",
 ) -> None:
     """Draw the figures of an experiment and print their paths."""
-    with _refusals():
+    with refusals():
         from bayeshpo.experiment.store import Results
 
         _draw(Results(results).path, venue)
@@ -123,7 +121,7 @@ def figures(
 @app.command()
 def tables(results: ResultsArgument) -> None:
     """Write the LaTeX tables of an experiment, and its numbers as macros, and print their paths."""
-    with _refusals():
+    with refusals():
         from bayeshpo.analysis.tables import write_tables
 
         for path in write_tables(results):
@@ -133,7 +131,7 @@ def tables(results: ResultsArgument) -> None:
 @app.command()
 def report(results: ResultsArgument) -> None:
     """Write report.html: one page that shows everything on record, and loads nothing; print its path."""
-    with _refusals():
+    with refusals():
         from bayeshpo.analysis.report import write_report
 
         typer.echo(str(write_report(results)))
@@ -150,7 +148,7 @@ def compare(
     from rich.console import Console
 
     console = Console()
-    with _refusals():
+    with refusals():
         for name, value in {"floor": floor, "rope": rope, "target": target}.items():
             if not 0.0 < value < 1.0:
                 raise SpecificationError(f"--{name}: expected a number between 0 and 1, got {value:g}")
@@ -171,7 +169,7 @@ def summary(results: ResultsArgument) -> None:
     """Print the tables of regret and of posterior health of an experiment."""
     from rich.console import Console
 
-    with _refusals():
+    with refusals():
         from bayeshpo.analysis.summary import print_summary
         from bayeshpo.experiment.store import Results
 
@@ -188,7 +186,7 @@ def prior(
     from rich.console import Console
 
     console = Console()
-    with _refusals():
+    with refusals():
         check_name("surrogate", surrogate)
         check_name("problem", problem)
         from bayeshpo.analysis.figures import prior as figure
@@ -223,7 +221,7 @@ def sbc(
     from rich.progress import track
 
     console = Console()
-    with _refusals():
+    with refusals():
         check_name("surrogate", surrogate)
         check_name("engine", engine)
         from bayeshpo.analysis.calibration import print_calibration
@@ -249,6 +247,11 @@ def sbc(
         raise typer.Exit(STOPPED)
 
 
+app.command()(posterior)
+app.command()(replay)
+app.command()(compare_surrogates)
+
+
 @app.command("list")
 def list_parts(
     kind: Annotated[
@@ -258,7 +261,7 @@ def list_parts(
 ) -> None:
     """List the parts that experiment files and searchers can name, with a line each, and the problems of suites."""
     kinds = {f"{name}s": entries for name, entries in KINDS.items()}
-    with _refusals():
+    with refusals():
         if kind is not None and kind not in kinds:
             raise SpecificationError(unknown_name("kind", kind, kinds))
     for plural, entries in kinds.items():
@@ -319,18 +322,3 @@ def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"bayeshpo {__version__}")
         raise typer.Exit
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn an error raised on purpose into one line and an exit code."""
-    try:
-        yield
-    except OSError as error:
-        # A full disk or a folder that may not be written: the trials on record are not touched.
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"bayeshpo: {where}{error.strerror or error}", err=True)
-        raise typer.Exit(STOPPED) from None
-    except BayeshpoError as error:
-        typer.echo(f"bayeshpo: {one_line(error)}", err=True)
-        raise typer.Exit(REFUSED if isinstance(error, SpecificationError) else STOPPED) from None

@@ -1,0 +1,50 @@
+"""What is left to be gained: where the minimum may be, and how far a recommendation is from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayeshpo.acquisitions.outlook import Outlook
+
+
+@dataclass(frozen=True, eq=False)
+class Remaining:
+    """Functions drawn from the posterior, each with its minimum among the tried points and those of the pool.
+
+    Of a finite set of points: in many dimensions the pool may have none near a function's minimum, so that the regret
+    is too small.
+
+    Attributes
+    ----------
+    regret
+        f at the recommendation less the minimum (R,), in standardised losses.
+    place
+        Where each function is lowest (R, D).
+    candidates
+        Number of points among which the minima are.
+    """
+
+    regret: np.ndarray
+    place: np.ndarray
+    candidates: int
+
+    @property
+    def entropy(self) -> float:
+        """Of the minimum's place, by how often it is each of the candidates; 1 if all of them are equally likely."""
+        _, times = np.unique(self.place, axis=0, return_counts=True)
+        share = times / times.sum()
+        return float(-np.sum(share * np.log(share)) / np.log(self.candidates)) if self.candidates > 1 else 0.0
+
+
+def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
+    """Draw ``count`` functions under each draw of the hyperparameters, for a recommended point (D,)."""
+    candidates, data = outlook.may_be_lowest, outlook.evidence.data
+    there = np.tile(recommended, (len(candidates), 1, 1))
+    paths = outlook.anchored(np.concatenate([candidates, there], axis=1)).paths(count, outlook.rng)
+    lowest = paths[:, :, :-1].argmin(axis=2)
+    place = np.take_along_axis(candidates, lowest[:, :, None], axis=1)
+    pool = 0 if outlook.evidence.pool is None else len(outlook.evidence.pool)
+    regret = paths[:, :, -1] - paths.min(axis=2)
+    return Remaining(regret.ravel(), place.reshape(-1, place.shape[2]), len(data.X) + pool)

@@ -1,0 +1,88 @@
+"""Posteriors on record, replayed proposals and compared surrogates: as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bayeshpo.experiment.store import RunRecord
+from bayeshpo.space import Configuration, SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIT = ("surrogate", "engine", "action", "status", "rhat_max", "ess_bulk_min", "acquisition", "acquisition_mcse")
+
+
+def print_posterior(title: str, summaries: Mapping[str, pd.DataFrame], console: Console) -> None:
+    """A row a hyperparameter, a table a member."""
+    for member, frame in summaries.items():
+        # Its Monte Carlo errors follow from sd and ESS.
+        frame = frame[[column for column in frame.columns if not str(column).startswith("mcse")]]
+        table = _table(f"{title}: {member}" if member else title, ["hyperparameter", *map(str, frame.columns)])
+        for name, row in frame.iterrows():
+            table.add_row(escape(str(name)), *(_shown(value) for value in row))
+        console.print(table)
+
+
+def print_replay(
+    run: RunRecord,
+    iteration: int,
+    proposals: Mapping[str, Configuration],
+    space: SearchSpace,
+    rows: Sequence[Mapping[str, Any]],
+    console: Console,
+) -> None:
+    """A row a proposal, with its distance from the one on record; then the fit behind it."""
+    names = list(dict.fromkeys(name for c in proposals.values() for name in c))
+    title = f"Trial {iteration} of {run.problem}, {run.searcher}, seed {run.seed}"
+    table = _table(title, ["proposal", *names, "distance"])
+    X = space.encode(proposals.values())
+    apart = np.sqrt(np.mean((X - X[0]) ** 2, axis=1))
+    for (label, configuration), distance in zip(proposals.items(), apart, strict=True):
+        values = (_shown(configuration[name]) if name in configuration else "-" for name in names)
+        table.add_row(label, *values, f"{distance:.3g}")
+    console.print(table)
+    for row in rows:
+        told = ", ".join(f"{key} {_shown(row[key])}" for key in _FIT if row.get(key) is not None)
+        console.print(f"fit: {told}", highlight=False, soft_wrap=True)
+    same = proposals["on record"] == proposals["replayed"]
+    verdict = "The proposal on record is reproduced exactly." if same else "The proposal on record is NOT reproduced."
+    console.print(f"[{'green' if same else 'red'}]{verdict}[/]", highlight=False)
+
+
+def print_surrogates(rows: Sequence[Mapping[str, Any]], runs: Sequence[str], console: Console) -> None:
+    """A row a surrogate, best one-step-ahead score first: how much lower its log densities are, and its weights."""
+    title = "Log densities less those of the first surrogate, +- standard error"
+    columns = ["surrogate", "one step ahead", "weight", "leave-one-out", "weight", "bad k", "in 50 %", "in 90 %"]
+    table = _table(title, columns)
+    for row in rows:
+        cells = []
+        for kind in ("ahead", "loo"):
+            known = row[f"{kind}_difference"] is not None
+            cells.append(f"{row[f'{kind}_difference']:.1f} +- {row[f'{kind}_se']:.1f}" if known else "-")
+            cells.append(f"{row[f'{kind}_weight']:.2f}")
+        table.add_row(row["surrogate"], *cells, f"{row['bad_khat']:.0%}", f"{row['in_50']:.0%}", f"{row['in_90']:.0%}")
+    console.print(table)
+    console.print(f"Trials of {', '.join(runs)}.", highlight=False, soft_wrap=True)
+    best = rows[0]
+    close = [r["surrogate"] for r in rows[1:] if r["ahead_difference"] > -2.0 * r["ahead_se"]]
+    told = f"'{best['surrogate']}' predicts the next trial best, {best['ahead']:.1f} over {best['trials']} predictions"
+    told += f"; not told apart from it: {', '.join(close)}" if close else ", by more than two standard errors"
+    console.print(f"{told}.", highlight=False, soft_wrap=True)
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+    return table
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,148 @@
+"""Commands about posteriors on record: open one, replay a proposal, compare surrogates on the same trials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayeshpo.cli.refusals import STOPPED, refusals
+from bayeshpo.errors import SpecificationError
+from bayeshpo.registry import check_name, create
+
+if TYPE_CHECKING:
+    from bayeshpo.diagnostics.replay import Replay
+
+_Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
+_Run = Annotated[str | None, typer.Option("--run", help="The run's identity, its beginning, or PROBLEM/SEARCHER/SEED.")]
+
+
+def posterior(
+    results: _Results,
+    run: _Run = None,
+    iteration: Annotated[int | None, typer.Option(help="Number of trials it has seen; the last by default.")] = None,
+) -> None:
+    """Open a kept posterior: its hyperparameters in a table, its groups, and the line that opens it in Python."""
+    from rich.console import Console
+
+    with refusals():
+        from bayeshpo.analysis.kept import open_kept
+        from bayeshpo.analysis.posteriors import print_posterior
+        from bayeshpo.diagnostics.kept import summaries
+        from bayeshpo.diagnostics.replay import find_run
+        from bayeshpo.experiment.store import Results
+
+        found = find_run([r for r in Results(results).runs() if r.posteriors], run)
+        kept = {int(path.stem): path for path in found.posteriors}
+        n = max(kept) if iteration is None else iteration
+        if n not in kept:
+            raise SpecificationError(f"run {found.run_id}: expected an iteration of {sorted(kept)}, got {n}")
+        tree = open_kept(kept[n])
+        print_posterior(f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", summaries(tree), Console())
+        groups = ", ".join(sorted(tree.children))
+        typer.echo(f"groups: {groups}")
+        typer.echo(f'xarray.open_datatree("{kept[n]}", engine="zarr", consolidated=False)')
+
+
+def replay(
+    results: _Results,
+    iteration: Annotated[int, typer.Option(help="Index of the trial whose proposal is made once more.")],
+    run: _Run = None,
+    surrogate: Annotated[str | None, typer.Option(help="What would it have been with this surrogate?")] = None,
+    acquisition: Annotated[str | None, typer.Option(help="... with this acquisition?")] = None,
+    inference: Annotated[str | None, typer.Option(help="... with this engine?")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the posterior of that moment and its figures.")
+    ] = None,
+) -> None:
+    """Make a recorded proposal once more, from the records alone, and ask what others would have proposed."""
+    from rich.console import Console
+
+    parts = {"surrogate": surrogate, "acquisition": acquisition, "inference": inference}
+    parts = {kind: name for kind, name in parts.items() if name is not None}
+    with refusals():
+        for kind, name in parts.items():
+            check_name("engine" if kind == "inference" else kind, name)
+        from bayeshpo.analysis.posteriors import print_replay
+        from bayeshpo.diagnostics.replay import Replay, find_run
+        from bayeshpo.experiment.store import Results
+        from bayeshpo.parallel import one_blas_thread
+
+        found = Results(results)
+        with one_blas_thread():
+            past = Replay.of(find_run(found.runs(), run), iteration, found.experiment.get("data_dir"))
+            proposals = {"on record": past.recorded.configuration, "replayed": past.suggestion.configuration}
+            for kind, name in parts.items():
+                proposals[f"{kind} = {name}"] = past.instead({kind: name}).configuration
+            if len(parts) > 1:
+                proposals["all of these"] = past.instead(parts).configuration
+            print_replay(past.run, iteration, proposals, past.problem.space, past.reports, Console())
+            for path in [] if output is None else _look(past, output):
+                typer.echo(str(path))
+    if not past.reproduced:
+        typer.echo("bayeshpo: the proposal is not the one on record; are these the versions that made it?", err=True)
+        raise typer.Exit(STOPPED)
+
+
+def compare_surrogates(
+    results: _Results,
+    surrogates: Annotated[str, typer.Option(help="Names of 'bayeshpo list surrogates', as gp,student_t.")],
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="Whose trials; the first run of each problem by default.")
+    ] = None,
+    inference: Annotated[str, typer.Option(help="What fits them.")] = "sequential",
+) -> None:
+    """Compare surrogates on the trials of recorded runs: by leaving one out, and by predicting the next trial."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console()
+    with refusals():
+        names = [name.strip() for name in surrogates.split(",")]
+        for name in names:
+            check_name("surrogate", name)
+        check_name("engine", inference)
+        from bayeshpo.analysis.posteriors import print_surrogates
+        from bayeshpo.diagnostics.replay import Replay, find_run
+        from bayeshpo.diagnostics.surrogate_comparison import compare, predictions
+        from bayeshpo.experiment.store import Results, write_json
+        from bayeshpo.parallel import one_blas_thread
+        from bayeshpo.randomness import Streams
+
+        found = Results(results)
+        runs = found.runs()
+        firsts = {r.problem: r for r in reversed(runs) if r.trials}
+        chosen = [find_run(runs, name) for name in run] if run else [r for r in runs if firsts.get(r.problem) is r]
+        data_dir = found.experiment.get("data_dir")
+        histories = [Replay.of(r, len(r.trials) - 1, data_dir).whole for r in chosen]
+        engine, said = create("engine", inference, {}), {name: [] for name in names}
+        with one_blas_thread():
+            pairs = [(name, i) for name in names for i in range(len(histories))]
+            for name, i in track(pairs, "fitting", console=console, transient=True):
+                rng = Streams(chosen[i].run_id, 0).generator("comparison of surrogates")
+                said[name].append(predictions(create("surrogate", name, {}), histories[i], engine, rng))
+        rows = list(compare(said))
+        about: dict[str, Any] = {"engine": inference, "runs": [r.run_id for r in chosen], "surrogates": rows}
+        print_surrogates(rows, [f"{r.problem}/{r.searcher}/{r.seed}" for r in chosen], console)
+        write_json(found.path / "surrogates.json", json.loads(json.dumps(about)))
+        typer.echo(str(found.path / "surrogates.json"))
+
+
+def _look(past: Replay, folder: Path) -> list[Path]:
+    """The posterior of that moment as zarr, and the figures that are drawn of one."""
+    from dataclasses import replace
+
+    from bayeshpo.analysis.figures import lengthscales, slice, style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{past.iteration:05d}.zarr"
+    past.study.posterior.to_zarr(path, mode="w", zarr_format=2)
+    run = replace(past.run, posteriors=(path,))
+    written = [path]
+    with style.settings():
+        for figure in (lengthscales, slice):
+            for drawing in figure.draw([run], style.VENUES["neurips"]):
+                written += style.save(drawing, folder)
+    return written

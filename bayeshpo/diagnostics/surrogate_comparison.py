@@ -1,0 +1,136 @@
+"""Surrogates compared on the same trials: by leaving one out, and by predicting each trial from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.errors import SpecificationError
+from bayeshpo.inference.base import Engine
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.fitting import fit
+from bayeshpo.inference.foresight import foresee
+from bayeshpo.inference.importance import khat_limit
+from bayeshpo.inference.stacked import left_out
+from bayeshpo.inference.stacking import stacked
+from bayeshpo.surrogates.base import Surrogate, TrainingData
+from bayeshpo.surrogates.columns import Columns
+from bayeshpo.trial import History
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one surrogate says of the finished trials of one study, in units of the loss.
+
+    Attributes
+    ----------
+    loo
+        Log density of each trial given all others (n,); NaN of a surrogate of which none can be left out.
+    ahead, pit
+        Log density of each trial given those before it (m,), from the first fit on, and the share of the predictive
+        distribution below its loss.
+    bad
+        Share of trials whose Pareto k-hat is above its limit, so that ``loo`` cannot be trusted.
+    not_ok
+        Share of fits that did not pass their checks.
+    """
+
+    loo: np.ndarray
+    ahead: np.ndarray
+    pit: np.ndarray
+    bad: float
+    not_ok: float
+
+
+def predictions(
+    surrogate: Surrogate, history: History, engine: Engine, rng: np.random.Generator, first: int | None = None
+) -> Predictions:
+    """Fit a surrogate to the first trials, then with one more after the other, and score each before it enters.
+
+    Parameters
+    ----------
+    surrogate, history, engine, rng
+        What is scored, on which trials, fitted by what, with which randomness.
+    first
+        Number of trials of the first fit; by default D + 2, at least 4.
+
+    Raises
+    ------
+    SpecificationError
+        If fewer than two trials are left to be predicted.
+    """
+    first = first or max(4, history.space.dimension + 2)
+    places = np.flatnonzero(history.finished)
+    if len(places) < first + 2:
+        raise SpecificationError(f"expected at least {first + 2} finished trials to predict some, got {len(places)}")
+    density = log_density(surrogate, Columns.of(history.space))
+    posterior: Any = None
+    said, statuses = [], []
+    for n in range(first, len(places) + 1):
+        seen = replace(history, trials=history.trials[: places[n - 1] + 1], pending=())
+        data = TrainingData.of(seen, outliers=surrogate.expects_outliers)
+        posterior = fit(engine, density, data, rng=rng, previous=posterior if engine.sequential else None)
+        statuses.append(posterior.report.status)
+        if n < len(places) and statuses[-1] != "failed":
+            said.append(foresee(posterior, history.X[places[n]], float(history.losses[places[n]])))
+    if any(s is None for s in said) or statuses[-1] == "failed":
+        raise SpecificationError(f"surrogate '{surrogate.name}': it says nothing of further trials of this study")
+    loo, bad = np.full(len(places), np.nan), 1.0
+    try:
+        found = left_out(posterior)
+        loo, bad = found.log_density - np.log(posterior.data.scale), np.mean(found.khat > khat_limit(posterior.size))
+    except SpecificationError:
+        pass
+    scores = [(s.log_score, s.pit) for s in said if s is not None]
+    ahead, pit = np.array(scores).T
+    return Predictions(loo, ahead, pit, float(bad), float(np.mean([s != "ok" for s in statuses])))
+
+
+def compare(found: Mapping[str, Sequence[Predictions]]) -> Iterator[dict[str, Any]]:
+    """A row a surrogate, best first by one-step-ahead scores, all studies together (JSON values).
+
+    Sums of log densities, their differences from the best with standard errors, and the weights of a mixture that
+    predicts best (`bayeshpo.inference.stacking.stacked`).
+
+    Parameters
+    ----------
+    found
+        For each surrogate, by name, its predictions for the same studies in the same order.
+    """
+    names = list(found)
+    columns = {
+        kind: np.column_stack([np.concatenate([getattr(p, kind) for p in found[name]]) for name in names])
+        for kind in ("loo", "ahead")
+    }
+    weights = {}
+    for kind, values in columns.items():
+        known = np.isfinite(values).any(axis=0)
+        weights[kind] = np.zeros(len(names))
+        weights[kind][known] = stacked(values[:, known]) if known.any() else 0.0
+    total = columns["ahead"].sum(axis=0)
+    best = int(np.argmax(total))
+    for k in np.argsort(-total, kind="stable"):
+        row: dict[str, Any] = {"surrogate": names[k]}
+        for kind, values in columns.items():
+            difference = values[:, k] - values[:, best]
+            row |= {
+                kind: _number(values[:, k].sum()),
+                f"{kind}_difference": _number(difference.sum()),
+                f"{kind}_se": _number(np.sqrt(len(difference)) * difference.std()),
+                f"{kind}_weight": float(weights[kind][k]),
+            }
+        pits = np.concatenate([p.pit for p in found[names[k]]])
+        yield row | {
+            "trials": len(pits),
+            "in_50": float(np.mean(np.abs(pits - 0.5) <= 0.25)),
+            "in_90": float(np.mean(np.abs(pits - 0.5) <= 0.45)),
+            "bad_khat": float(np.mean([p.bad for p in found[names[k]]])),
+            "not_ok": float(np.mean([p.not_ok for p in found[names[k]]])),
+        }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

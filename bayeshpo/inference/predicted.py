@@ -1,0 +1,76 @@
+"""What a fit predicts of the trials that it has seen, in ArviZ's groups: for leave-one-out and predictive checks."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayeshpo.errors import SpecificationError
+from bayeshpo.inference.joint import JointPredictive
+from bayeshpo.inference.predictive import ModelPredictive, predictive
+from bayeshpo.surrogates.symbolic import UNCOMPILED, pm
+
+if TYPE_CHECKING:
+    from bayeshpo.inference.posterior import Posterior
+
+_PRIOR_DRAWS = 500
+# Draws times the cube of the number of trials: seconds, above which draws are thinned.
+_WORK = 5e10
+# Entries of covariances in memory at a time.
+_ENTRIES = 2e7
+
+
+def predicted(posterior: Posterior, rng: np.random.Generator) -> dict[str, xr.Dataset]:
+    """Groups beside those of `Posterior.to_datatree`, each with "outcome" (chain, draw, trial), standardised.
+
+    ``log_likelihood`` is the log density of each outcome given the hyperparameters and all other outcomes: of outcomes
+    that depend on each other, that is what leave-one-out weights are made of. ``posterior_predictive`` are joint draws
+    of new outcomes at the same points, ``prior_predictive`` draws of the model without data. With many trials, of fewer
+    of the posterior's draws. A group that the surrogate does not know is left out.
+    """
+    of, data, Q = predictive(posterior.density), posterior.data, posterior.equally_weighted
+    n = len(data.y)
+    step = max(1, int(np.ceil(Q.shape[0] * Q.shape[1] * n**3 / _WORK)))
+    draws = np.arange(Q.shape[1])[::step]
+    flat = np.ascontiguousarray(Q[:, ::step].reshape(-1, Q.shape[2]))
+    groups: dict[str, np.ndarray] = {}
+    with contextlib.suppress(SpecificationError):
+        groups["log_likelihood"] = of.left_out(flat, data)
+    if of.says_noise and posterior.density.surrogate.is_joint:
+        groups["posterior_predictive"] = _replicated(of, flat, data, rng)
+    found = {name: _dataset(values.reshape(Q.shape[0], len(draws), n), draws) for name, values in groups.items()}
+    prior = _prior_predictive(posterior, rng)
+    return found | ({} if prior is None else {"prior_predictive": _dataset(prior[None], np.arange(len(prior)))})
+
+
+def _replicated(of: ModelPredictive, Q: np.ndarray, data: Any, rng: np.random.Generator) -> np.ndarray:
+    """Outcomes (S, n) of new trials at the points of the old ones."""
+    joint, n = JointPredictive(of, noise=False), len(data.y)
+    size, found = max(1, int(_ENTRIES / n**2)), []
+    for start in range(0, len(Q), size):
+        draws = of.condition(Q[start : start + size], data)
+        anchored = joint.anchored(draws, np.tile(data.X, (len(draws.fitted), 1, 1)))
+        noise = np.sqrt(of.noise(draws, data.X))
+        found.append(anchored.paths(1, rng)[:, 0, :] + noise * rng.standard_normal(noise.shape))
+    return np.concatenate(found)
+
+
+def _prior_predictive(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:
+    """Outcomes (S, n) at the trials' points, drawn from the model itself; None where it observes several things."""
+    surrogate, data = posterior.density.surrogate, posterior.data
+    model: Any = surrogate.model(posterior.density.columns, data.X, data.y)
+    pm.set_data(data.named(), model)
+    if len(model.observed_RVs) != 1:
+        return None
+    drawn = np.asarray(pm.draw(model.observed_RVs[0], draws=_PRIOR_DRAWS, random_seed=rng, mode=UNCOMPILED))
+    # The losses are the last of what is observed.
+    return drawn.reshape(_PRIOR_DRAWS, -1)[:, -len(data.y) :]
+
+
+def _dataset(values: np.ndarray, draws: np.ndarray) -> xr.Dataset:
+    chains, _, n = values.shape
+    coords = {"chain": np.arange(chains), "draw": draws, "trial": np.arange(n)}
+    return xr.Dataset({"outcome": (("chain", "draw", "trial"), values.astype(np.float32))}, coords)

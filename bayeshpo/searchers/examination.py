@@ -1,0 +1,152 @@
+"""A close look at one fit and at the decision that was made from it: what costs too much for every fit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayeshpo.maximizers import Maximizer, Maximum
+from bayeshpo.randomness import Streams
+from bayeshpo.searchers.beliefs import Beliefs, best_points, predictive_under
+from bayeshpo.searchers.objectives import AcquisitionOverDraws
+from bayeshpo.trial import History
+
+if TYPE_CHECKING:
+    from bayeshpo.inference.posterior import Posterior
+
+# Draws of the hyperparameters that decide each by itself, and that functions are drawn under, so many of each.
+_DRAWS, _FUNCTIONS = 128, 16
+_PROBABILITIES = (0.05, 0.5, 0.95)
+
+
+def examination(
+    known: Beliefs, maximizer: Maximizer, history: History, taken: np.ndarray, maximum: Maximum, rng: Streams
+) -> dict[str, Any]:
+    """Entries of a row of inference; those that a surrogate or an aim has no answer to are left out.
+
+    PSIS-LOO, sensitivity to prior and likelihood, how single draws and a point estimate would have decided, where the
+    optimum may be and how far away the recommendation is from it.
+
+    Parameters
+    ----------
+    known, maximizer
+        The beliefs that the proposal came from, and the inner search.
+    history, taken
+        The trials, and tried and pending points (n, D).
+    maximum
+        What was proposed.
+    rng
+        The study's streams.
+    """
+    start = time.perf_counter()
+    posterior = known.posterior(history, rng)
+    row: dict[str, Any] = {}
+    if len(posterior.parts) == 1:
+        row |= _left_out(posterior) | _sensitivity(posterior)
+        if not history.aims.objectives:
+            objective = known.objective(history, rng)
+            row |= _decision(objective, posterior, taken, maximum.x)
+            row |= _by_point_estimate(objective, maximizer, history, taken, maximum.x, rng)
+    if not history.aims.objectives:
+        row |= _remaining(known, posterior, history, rng)
+    return row | {"seconds_examine": time.perf_counter() - start}
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Root mean square over dimensions of the difference of points of the unit cube (..., D)."""
+    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
+
+
+def _left_out(posterior: Posterior) -> dict[str, Any]:
+    from bayeshpo.errors import SpecificationError
+    from bayeshpo.inference.importance import khat_limit
+    from bayeshpo.inference.stacked import left_out
+
+    try:
+        found = left_out(posterior)
+    except SpecificationError:
+        return {}
+    in_units = found.log_density - np.log(posterior.data.scale)
+    return {
+        "loo_elpd": float(in_units.sum()),
+        "loo_se": float(np.sqrt(len(in_units)) * in_units.std()),
+        "loo_khat_max": float(found.khat.max()),
+        "loo_bad_share": float(np.mean(found.khat > khat_limit(posterior.size))),
+    }
+
+
+def _sensitivity(posterior: Posterior) -> dict[str, Any]:
+    from bayeshpo.inference.sensitivity import log_components, sensitivity
+    from bayeshpo.searchers.objectives import CHOICE_DRAWS
+
+    Q = posterior.thinned(CHOICE_DRAWS)
+    return {} if len(Q) < _DRAWS else sensitivity(posterior, Q, log_components(posterior, Q))
+
+
+def _decision(
+    objective: AcquisitionOverDraws, posterior: Posterior, taken: np.ndarray, x: np.ndarray
+) -> dict[str, Any]:
+    """How far from each other single draws would go, and how far another prior or likelihood would.
+
+    Among the candidates of the pool that are not taken, and what was proposed.
+    """
+    from bayeshpo.inference.sensitivity import COMPONENTS, FAR, log_components, scaled_weights
+
+    pool, Q = objective.evidence.pool, posterior.thinned(_DRAWS)
+    if pool is None or len(Q) < _DRAWS:
+        return {}
+    Z = np.concatenate([x[None], pool[~(pool[:, None, :] == taken).all(axis=2).any(axis=1)]])
+    state, components = objective.compiled.state(Q, objective.evidence), log_components(posterior, Q)
+    equal = np.full((1, len(Q)), 1.0 / len(Q))
+    scaled = [scaled_weights(components[name], power) for name in COMPONENTS for power in FAR]
+    values = objective.compiled.under(state, Z, np.concatenate([equal, scaled, np.eye(len(Q))]))
+    best = Z[np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=1)]
+    moved = distance(best[1 : 1 + len(scaled)], best[0]).reshape(len(COMPONENTS), len(FAR)).max(axis=1)
+    shifts = {f"decision_{name}_shift": float(by) for name, by in zip(COMPONENTS, moved, strict=True)}
+    spread = distance(best[1 + len(scaled) :], x)
+    return shifts | {"argmax_spread": float(np.sqrt(np.mean(spread**2)))}
+
+
+def _by_point_estimate(
+    objective: AcquisitionOverDraws, maximizer: Maximizer, history: History, taken: np.ndarray, x: np.ndarray,
+    rng: Streams,
+) -> dict[str, Any]:  # fmt: skip
+    """How far from the proposal the same search goes with the hyperparameters of highest density alone.
+
+    And what that costs: the acquisition here less that there, under all draws.
+    """
+    from bayeshpo.inference.map import MAP
+
+    n, posterior = len(history), objective.posterior
+    point = MAP().fit(posterior.density, posterior.data, rng=rng.generator("point estimate", n))
+    if point.report.status == "failed":
+        return {}
+    alone = AcquisitionOverDraws(objective.compiled, point, objective.evidence)
+    found = maximizer(alone, history.space, taken, best_points(history), rng.generator("acquisition", n))
+    values, _ = objective.careful(np.stack([x, found.x]))
+    return {"point_distance": float(distance(x, found.x)), "point_loss": float(values[0] - values[1])}
+
+
+def _remaining(known: Beliefs, posterior: Any, history: History, rng: Streams) -> dict[str, Any]:
+    """Where the optimum may be, and the regret of the recommendation, in the problem's units."""
+    if not all(part.density.surrogate.is_joint for part in posterior.parts):
+        return {}
+    from bayeshpo.acquisitions.outlook import Outlook
+    from bayeshpo.acquisitions.remaining import remaining
+    from bayeshpo.inference.joint import JointPredictive
+
+    evidence, of = known.evidence(history, rng), predictive_under(posterior)
+    conditions = of.believing(posterior.data, evidence.believed_X, evidence.believed_y)
+    draws = of.condition(posterior.thinned(_DRAWS), conditions)
+    functions = rng.generator("remaining regret", len(history))
+    outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
+    best = known.best(history, rng)[0].configuration
+    found = remaining(outlook, history.space.encode([best])[0], _FUNCTIONS)
+    regret = posterior.data.scale * found.regret
+    return {
+        "optimum_entropy": found.entropy,
+        "regret_expected": float(regret.mean()),
+        "regret_quantiles": np.quantile(regret, _PROBABILITIES).tolist(),
+    }

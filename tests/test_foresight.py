@@ -1,0 +1,216 @@
+"""What a fit says of the next trial, what it has learnt, and how far its prior matters: against closed forms."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from surrogate_cases import PLANE, density_on, posterior_of, textbook_conditional, wavy
+
+import bayeshpo
+from bayeshpo.inference.foresight import foresee
+from bayeshpo.inference.learned import information, quantiles
+from bayeshpo.inference.predictive import predictive
+from bayeshpo.inference.report import InferenceReport, numerics_row, with_convergence
+from bayeshpo.inference.sensitivity import NEAR, sensitivity
+from bayeshpo.inference.sequential import Sequential
+from bayeshpo.inference.stacking import leave_one_out
+from bayeshpo.surrogates.base import NUGGET, TrainingData
+
+
+def test_a_loss_is_scored_by_the_mixture_of_the_draws_normals():
+    density, data = density_on(PLANE), wavy(8)
+    Q = density.prior_draws(5, np.random.default_rng(0))
+    x, loss = np.array([0.3, 0.7]), 1.3
+    data = TrainingData(data.X, data.y, 0.5, 2.0, data.failed)
+    found = foresee(posterior_of(density, Q, data), x, loss)
+    p = density.constrain(Q)
+    normals = []
+    for s in range(5):
+        mean, variance = textbook_conditional(
+            data.X, data.y, x[None], p["mean"][s], p["amplitude"][s], p["lengthscale"][s], p["noise"][s]
+        )
+        normals.append(stats.norm(mean[0], np.sqrt(variance[0] + p["noise"][s] ** 2 + NUGGET)))
+    y = (loss - 0.5) / 2.0
+    assert found is not None
+    assert found.pit == pytest.approx(np.mean([n.cdf(y) for n in normals]), rel=1e-6)
+    assert found.log_score == pytest.approx(np.log(np.mean([n.pdf(y) for n in normals]) / 2.0), rel=1e-6)
+    assert found.to_row()["ahead_in_90"] == (0.05 <= found.pit <= 0.95)
+    assert found.to_row()["ahead_in_50"] == (0.25 <= found.pit <= 0.75)
+
+
+def test_what_is_learnt_of_nothing_of_half_and_of_all():
+    density, data = density_on(PLANE), wavy(2)
+    Q = density.prior_draws(1200, np.random.default_rng(1))
+    nothing = information(posterior_of(density, Q, data))
+    assert list(nothing) == density.coordinates == ["mean", "amplitude", "lengthscale[x]", "lengthscale[z]", "noise"]
+    # The estimate's spread is sqrt(31 / 2) (1 / 1200 + 1 / 1000), where its bias is known.
+    assert max(nothing.values()) < 5.0 * np.sqrt(31.0 / 2.0) * (1.0 / 1200.0 + 1.0 / 1000.0)
+    median = np.median(density.prior_sample, axis=0)
+    upper = median + np.abs(Q - median)
+    half = information(posterior_of(density, upper, data))
+    # A symmetric prior folded at its median: log 2, within three binomial errors of the median's own share.
+    assert half["mean"] == pytest.approx(np.log(2.0), abs=0.05)
+    assert half["lengthscale[x]"] == pytest.approx(np.log(2.0), abs=0.05)
+    known = information(posterior_of(density, np.repeat(Q[:1], 1200, axis=0), data))
+    assert min(known.values()) == pytest.approx(np.log(32.0), abs=0.02)
+    assert information(posterior_of(density, Q[:1], data)) == {}
+
+
+def test_quantiles_are_those_of_the_hyperparameters_on_their_own_scale():
+    density = density_on(PLANE)
+    Q = density.prior_draws(400, np.random.default_rng(2))
+    found = quantiles(posterior_of(density, Q, wavy(2)))
+    np.testing.assert_allclose(found["noise"], np.quantile(density.constrain(Q)["noise"], (0.05, 0.5, 0.95)))
+    np.testing.assert_allclose(
+        found["lengthscale[z]"], np.quantile(density.constrain(Q)["lengthscale"][:, 1], (0.05, 0.5, 0.95))
+    )
+
+
+def test_condition_numbers_are_bounded_by_what_they_are():
+    rng = np.random.default_rng(3)
+    A = rng.standard_normal((6, 6))
+    K = A @ A.T + 1e-3 * np.eye(6)
+    M = np.linalg.inv(np.linalg.cholesky(K))[None]
+    found = numerics_row({"M": M})["condition_max"]
+    assert 1.0 < found <= np.linalg.cond(K)
+    assert found > 0.01 * np.linalg.cond(K)
+    diagonal = np.diag([4.0, 1.0, 0.25])
+    assert numerics_row({"M": np.linalg.inv(np.linalg.cholesky(diagonal))[None]})["condition_max"] == pytest.approx(
+        16.0
+    )
+
+
+def test_two_modes_raise_nested_rhat_and_rhat_while_each_island_mixes():
+    Q = np.random.default_rng(4).standard_normal((4, 300, 2))
+    fine = with_convergence(InferenceReport("x", "sampled", 5), Q.copy(), {})
+    assert fine.rhat_nested_max is not None
+    assert fine.rhat_nested_max < 1.02
+    Q[2:, :, 0] += 6.0
+    split = with_convergence(InferenceReport("x", "sampled", 5), Q, {})
+    assert split.rhat_nested_max is not None
+    assert split.rhat_nested_max > 1.5
+    assert split.status == "not_converged"
+
+
+def distance(alpha, reach):
+    """Cumulative Jensen-Shannon distance between N(0, 1) and N(0, 1 / alpha), by quadrature up to so far out."""
+    x = np.linspace(-reach, reach, 100_001)
+
+    def one_sided(P, Q):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = P * (np.log2(P) - np.log2((P + Q) / 2.0))
+        return integrate.trapezoid(np.where(P > 0.0, terms, 0.0), x) + 0.5 / np.log(2.0) * integrate.trapezoid(Q - P, x)
+
+    P, Q = stats.norm.cdf(x), stats.norm.cdf(x, scale=alpha**-0.5)
+    total = integrate.trapezoid(P, x) + integrate.trapezoid(Q, x)
+    return np.sqrt(max(one_sided(P, Q) + one_sided(Q, P), 0.0) / total)
+
+
+class _One:
+    coordinates = ("q",)
+
+
+class _Posterior:
+    density = _One()
+
+
+def test_sensitivity_is_the_derivative_of_the_distance_by_the_power():
+    # A population without chance: quantiles of N(0, 1), whose density is all of the component.
+    Q = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)[:, None]
+    log_component = -0.5 * Q[:, 0] ** 2
+    flat = np.zeros(len(Q))
+    found = sensitivity(_Posterior(), Q, {"prior": log_component, "likelihood": flat})  # type: ignore[arg-type]
+    lower, upper = (distance(power, Q.max()) for power in NEAR)
+    exact = (lower / -np.log2(NEAR[0]) + upper / np.log2(NEAR[1])) / 2.0
+    assert found["prior_sensitivity"]["q"] == pytest.approx(exact, rel=0.1)
+    assert found["likelihood_sensitivity"]["q"] < 0.01
+
+
+def study(**arguments):
+    searcher = bayeshpo.BayesianSearcher(n_initial=4, **arguments)
+    found = bayeshpo.Study({"x": (0.0, 1.0), "z": (0.0, 1.0)}, searcher, seed=3)
+    found.optimize(lambda c: np.sin(5.0 * c["x"]) + c["z"], budget=8, progress=False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def looked_at():
+    return study(examine_every=6)
+
+
+def test_each_trial_is_scored_once_by_the_fit_before(looked_at):
+    rows = looked_at.inference.set_index("trial")
+    assert np.isnan(rows.loc[4, "ahead_trial"])
+    assert list(rows["ahead_trial"][1:]) == [4, 5, 6]
+    assert ((rows["ahead_pit"][1:] >= 0.0) & (rows["ahead_pit"][1:] <= 1.0)).all()
+    assert all(row["information"].keys() == row["quantiles"].keys() for row in looked_at.reports)
+    assert (rows["condition_max"] > 1.0).all()
+    assert (rows["seconds_diagnose"] > 0.0).all()
+    json.dumps(looked_at.reports, allow_nan=False)
+
+
+def test_the_score_is_that_of_a_fit_from_the_records(looked_at):
+    trials = looked_at.history.trials
+    again = bayeshpo.Study(looked_at.history.space, bayeshpo.BayesianSearcher(n_initial=4), seed=3, trials=trials[:7])
+    again.ask()
+    [row] = again.reports
+    assert row["ahead_trial"] == 6
+    assert row["ahead_log_score"] == looked_at.reports[-1]["ahead_log_score"]
+
+
+def test_a_batch_scores_its_newest_trial_once():
+    s = bayeshpo.Study({"x": (0.0, 1.0), "z": (0.0, 1.0)}, bayeshpo.BayesianSearcher(n_initial=4), seed=0)
+    for _ in range(3):
+        for suggestion in s.ask(4):
+            s.tell(suggestion, suggestion.configuration["x"])
+    assert [row.get("ahead_trial") for row in s.reports] == [None] * 4 + [7] + [None] * 3
+
+
+def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
+    np.testing.assert_array_equal(study().history.X, looked_at.history.X)
+    rows = looked_at.inference.set_index("trial")
+    assert list(rows.index[rows["seconds_examine"].notna()]) == [6]
+    row = rows.loc[6]
+    assert 0.0 <= row["optimum_entropy"] <= 1.0
+    assert row["regret_quantiles"][0] <= row["regret_quantiles"][1] <= row["regret_quantiles"][2]
+    assert row["regret_expected"] > 0.0
+    assert row["point_distance"] >= 0.0
+    assert row["argmax_spread"] >= 0.0
+    assert row["prior_sensitivity"].keys() == row["information"].keys()
+    assert row["loo_khat_max"] > -1.0
+    # Eight trials of a smooth function on the scale of 1.
+    assert -30.0 < row["loo_elpd"] < 30.0
+
+
+def test_a_surrogate_that_knows_no_noise_is_not_scored(monkeypatch):
+    density, data = density_on(PLANE), wavy(4)
+    monkeypatch.setattr(type(predictive(density)), "says_noise", False)
+    assert (
+        foresee(posterior_of(density, density.prior_draws(3, np.random.default_rng(0)), data), data.X[0], 0.0) is None
+    )
+
+
+@pytest.mark.slow
+def test_leaving_one_out_is_as_fitting_without_it():
+    density, data = density_on(PLANE), wavy(30, noise=0.2)
+    rng = np.random.default_rng(5)
+
+    def fitted(kept):
+        return Sequential().fit(density, TrainingData(data.X[kept], data.y[kept], 0.0, 1.0, data.X[:0]), rng=rng)
+
+    whole = fitted(np.arange(30))
+    left_out = predictive(density).left_out(whole.draws, data)
+    found = leave_one_out(left_out)
+    others = (foresee(fitted(np.arange(30) != i), data.X[i], data.y[i]) for i in range(30))
+    brute = np.array([said.log_score for said in others if said is not None])
+    # The error of a weighted mean of p, with weights 1 / p, of which some 300 draws are independent; that of the fits
+    # is at most as large.
+    p = np.exp(left_out - found.log_density)
+    weights = 1.0 / p / (1.0 / p).sum(axis=0)
+    error = np.sqrt((weights**2 * (p - 1.0) ** 2).sum(axis=0) * whole.size / 300.0)
+    good = found.khat < 0.5
+    assert good.mean() > 0.8
+    assert (np.abs(found.log_density - brute)[good] < 5.0 * np.sqrt(2.0) * error[good]).all()

@@ -1,0 +1,158 @@
+"""Recorded proposals made once more, kept posteriors opened, and surrogates compared on the same trials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from bayeshpo.cli import app
+from bayeshpo.diagnostics.replay import Replay, find_run
+from bayeshpo.diagnostics.surrogate_comparison import Predictions, compare, predictions
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment import spec
+from bayeshpo.experiment.runner import run_plan
+from bayeshpo.experiment.store import Results, RunRecord
+from bayeshpo.experiment.worker import Progress
+from bayeshpo.inference.laplace import Laplace
+from bayeshpo.inference.map import MAP
+from bayeshpo.surrogates.gp import GaussianProcess
+
+TOML = """
+name = "replayed"
+budget = 7
+keep = 6
+[[problems]]
+name = "branin"
+wrappers = [{ name = "failures", share = 0.2 }]
+[[searchers]]
+name = "bayesian"
+n_initial = 4
+[[searchers]]
+name = "random"
+"""
+
+
+class Silent:
+    def update(self, progress: Progress) -> None:
+        assert progress.error is None
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("replayed")
+    file = folder / "replayed.toml"
+    file.write_text(TOML)
+    run_plan(spec.read(file), folder / "results", workers=1, display=Silent())
+    return Results(folder / "results")
+
+
+def run_named(results: Results, searcher: str) -> RunRecord:
+    return next(run for run in results.runs() if run.searcher == searcher)
+
+
+@pytest.mark.parametrize("searcher", ["bayesian", "random"])
+def test_every_proposal_on_record_is_reproduced(results: Results, searcher: str) -> None:
+    run = run_named(results, searcher)
+    for iteration in range(7):
+        past = Replay.of(run, iteration)
+        assert past.reproduced, iteration
+        assert past.suggestion.origin == past.recorded.suggestion.origin
+        if searcher == "bayesian" and iteration >= 4:
+            [row] = past.reports
+            [recorded] = [r for r in run.inference if r["trial"] == iteration]
+            assert row["acquisition"] == recorded["acquisition"]
+            assert row.get("ahead_log_score") == recorded.get("ahead_log_score")
+
+
+def test_the_posterior_of_that_moment_is_the_one_that_was_kept(results: Results) -> None:
+    from bayeshpo.analysis.kept import open_kept
+
+    run = run_named(results, "bayesian")
+    assert [path.stem for path in run.posteriors] == ["00006", "00007"]
+    kept, again = open_kept(run.posteriors[0]), Replay.of(run, 6).study.posterior
+    for group in ("posterior", "log_likelihood", "posterior_predictive"):
+        assert kept[group].to_dataset().equals(again[group].to_dataset())
+
+
+def test_other_parts_would_have_proposed_something_else(results: Results) -> None:
+    past = Replay.of(run_named(results, "bayesian"), 6)
+    other = past.instead({"acquisition": "ucb"})
+    assert other.index == past.suggestion.index
+    assert other.configuration != past.suggestion.configuration
+    assert past.instead({"acquisition": "log_ei"}).configuration == past.suggestion.configuration
+    assert past.instead({"inference": MAP()}).configuration != past.suggestion.configuration
+    with pytest.raises(SpecificationError, match="expected parts among surrogate, acquisition, "):
+        past.instead({"searcher": "random"})
+    with pytest.raises(SpecificationError, match="expected a Bayesian searcher"):
+        Replay.of(run_named(results, "random"), 6).instead({"acquisition": "ucb"})
+
+
+def test_runs_are_found_by_their_beginning_and_by_their_names(results: Results) -> None:
+    runs = results.runs()
+    for run in runs:
+        assert find_run(runs, run.run_id[:6]) is run
+        assert find_run(runs, f"{run.problem}/{run.searcher}/{run.seed}") is run
+    with pytest.raises(SpecificationError, match="expected --run with one of branin/bayesian/0"):
+        find_run(runs, None)
+    with pytest.raises(SpecificationError, match="--run x: no runs are named so; expected with one of"):
+        find_run(runs, "x")
+    with pytest.raises(SpecificationError, match="expected an iteration below 7, got 7"):
+        Replay.of(runs[0], 7)
+
+
+def test_commands_open_and_replay(results: Results, tmp_path: Path) -> None:
+    where = [str(results.path), "--run", "branin/bayesian/0"]
+    opened = CliRunner().invoke(app, ["posterior", *where, "--iteration", "6"])
+    assert opened.exit_code == 0, opened.output
+    assert "6 trials" in opened.output
+    assert "lengthscale[x1]" in opened.output
+    assert "log_likelihood" in opened.output
+    refused = CliRunner().invoke(app, ["posterior", *where, "--iteration", "5"])
+    assert refused.exit_code == 2
+    assert "expected an iteration of [6, 7], got 5" in refused.stderr
+    replayed = CliRunner().invoke(
+        app, ["replay", *where, "--iteration", "6", "--acquisition", "ucb", "--output", str(tmp_path / "out")]
+    )
+    assert replayed.exit_code == 0, replayed.output
+    assert "reproduced exactly" in replayed.output
+    assert "acquisition = ucb" in replayed.output
+    assert (tmp_path / "out" / "00006.zarr").is_dir()
+    assert (tmp_path / "out" / "slice_branin.png").is_file()
+
+
+def test_scores_of_the_records_are_those_of_a_comparison(results: Results) -> None:
+    history = Replay.of(run_named(results, "bayesian"), 6).whole
+    found = predictions(GaussianProcess(), history, Laplace(), np.random.default_rng(0), first=4)
+    n = int(history.finished.sum())
+    assert found.loo.shape == (n,)
+    assert found.ahead.shape == found.pit.shape == (n - 4,)
+    assert np.isfinite(found.ahead).all()
+    with pytest.raises(SpecificationError, match="expected at least 22 finished trials"):
+        predictions(GaussianProcess(), history, Laplace(), np.random.default_rng(0), first=20)
+
+
+def test_the_better_of_two_known_predictors_comes_first_and_has_the_weight() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.standard_normal(400)
+
+    def said(scale: float) -> Predictions:
+        law = stats.norm(0.0, scale)
+        half = slice(200), slice(200, 400)
+        return Predictions(law.logpdf(y[half[0]]), law.logpdf(y[half[1]]), law.cdf(y[half[1]]), 0.0, 0.0)
+
+    first, second = compare({"wide": [said(3.0)], "right": [said(1.0)]})
+    assert (first["surrogate"], second["surrogate"]) == ("right", "wide")
+    assert first["ahead_difference"] == 0.0
+    # Expected, by trial: log 3 - (1 - 1/9) / 2, and its sum's standard deviation sqrt(n / 2) (1 - 1/9).
+    expected, sd = 200.0 * (np.log(3.0) - 4.0 / 9.0), np.sqrt(200.0 / 2.0) * 8.0 / 9.0
+    assert second["ahead_difference"] == pytest.approx(-expected, abs=4.0 * sd)
+    assert second["ahead_se"] == pytest.approx(sd, rel=0.3)
+    assert first["ahead_weight"] > 0.95
+    assert first["loo_weight"] > 0.95
+    assert first["in_90"] == pytest.approx(0.9, abs=4.0 * np.sqrt(0.09 / 200.0))
+    json.dumps([first, second], allow_nan=False)
