@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import binomtest
 from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from bayeshpo.analysis.coverage import binomial_interval, coverage
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures.style import Drawing, new_figure
+from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
 from bayeshpo.analysis.report import write_report
 from bayeshpo.analysis.report.svg import dark, figures
 from bayeshpo.cli import app
@@ -232,6 +234,14 @@ def test_mathematics_becomes_text_and_colours_properties():
     assert "stroke: var(--c0072b2)" in svg
     assert "#0072b2" not in svg
     assert "font-family" not in svg
+
+
+def test_a_mixture_of_surrogates_has_a_table_for_each_member():
+    draws = np.random.default_rng(0).normal(size=(4, 200))
+    groups = {f"members/{name}/posterior": xr.Dataset({"noise": (("chain", "draw"), draws + shift)})
+              for name, shift in {"gp": 0.0, "saas": 5.0}.items()}  # fmt: skip
+    tables = hyperparameter_tables(xr.DataTree.from_dict(groups))
+    assert {name: round(table.loc["noise", "mean"]) for name, table in tables.items()} == {"gp": 0, "saas": 5}
 
 
 def test_many_markers_become_a_picture():

@@ -107,7 +107,7 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
     part = searcher.get("surrogate", tree.attrs.get("surrogate", "gp"))
     surrogate = Parts(part, None, "sequential", searcher.get("beyond")).surrogate(history)
     density = log_density(surrogate, Columns.of(space))
-    kept = tree["posterior"].to_dataset()
+    kept = tree["posterior"].to_dataset() if "posterior" in tree.children else xr.Dataset()
     if not isinstance(density, LogDensity) or {b.name for b in density.blocks} - set(kept.data_vars):
         raise SpecificationError(f"the kept posterior is not one of surrogate '{surrogate.name}' by itself")
     chosen = np.linspace(0, kept.sizes["chain"] * kept.sizes["draw"], DRAWS, endpoint=False).astype(int)

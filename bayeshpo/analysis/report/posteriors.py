@@ -31,18 +31,18 @@ def posteriors(runs: Sequence[RunRecord]) -> list[Block]:
     if not found:
         return []
     # ArviZ takes seconds to start: only where there is something to summarise.
-    from bayeshpo.analysis.hyperparameter_table import hyperparameter_table
+    from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
 
     return [
         Details(
             f"{run.problem}, {run.searcher}, seed {run.seed}: posterior given {int(run.posteriors[-1].stem)} trials",
-            [_table(hyperparameter_table(tree))],
+            [_table(name, frame) for name, frame in hyperparameter_tables(tree).items()],
         )
         for run, tree in found
     ]
 
 
-def _table(frame: pd.DataFrame) -> Table:
+def _table(member: str, frame: pd.DataFrame) -> Table:
     columns = [Column("of the surrogate", numeric=False), *(Column(name, what) for name, what in _COLUMNS.items())]
     cells = [[word(name), *(number(float(value), 4) for value in row)] for name, *row in frame.itertuples()]
-    return Table("Hyperparameters", columns, cells)
+    return Table(f"Hyperparameters of {member}" if member else "Hyperparameters", columns, cells)
