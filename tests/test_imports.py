@@ -20,7 +20,14 @@ RANKS = {
     "study": 10, "experiment": 11, "diagnostics": 12, "analysis": 12, "integrations": 13, "testing": 13, "cli": 14,
 }  # fmt: skip
 HEAVY = {"pymc", "pytensor", "nutpie", "arviz", "arviz_base", "arviz_stats", "arviz_plots"}
-MAY_BE_HEAVY = ("surrogates", "inference", "acquisitions", "diagnostics", "analysis/comparison/")
+MAY_BE_HEAVY = (
+    "surrogates",
+    "inference",
+    "acquisitions",
+    "diagnostics",
+    "analysis/comparison/",
+    "analysis/hyperparameter_table.py",
+)
 # Above the problems there are only their protocol and their names.
 BLIND_TO_PROBLEMS = ("surrogates", "inference", "acquisitions", "maximizers", "searchers", "stopping", "study")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -78,7 +79,15 @@ class Slice:
 
 
 def open_kept(path: Path) -> xr.DataTree:
-    """Open a kept posterior: a zarr folder, or the single zip file that `bayeshpo.analysis.export` makes of one."""
+    """Open a kept posterior: a zarr folder, or the single zip file that `bayeshpo.analysis.export` makes of one.
+
+    The newest are held in memory, since figures open them one after another: it is not to be changed.
+    """
+    return _opened(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _opened(path: Path, _modified: int) -> xr.DataTree:
     import xarray as xr
     from zarr.storage import ZipStore
 

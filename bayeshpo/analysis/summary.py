@@ -33,12 +33,12 @@ def print_summary(results_path: str | PathLike[str], console: Console) -> None:
     rows = outcomes(runs)
     if rows:
         console.print(_regret_table(rows))
-        _caption(console, _regret_caption(rows))
+        _caption(console, regret_caption(rows))
     health = posterior_health(runs)
     for searcher in dict.fromkeys(row.searcher for row in health):
         own = [row for row in health if row.searcher == searcher]
         console.print(_health_table(searcher, own))
-        _caption(console, _health_caption(own[-1]))
+        _caption(console, health_caption(own[-1]))
 
 
 def _regret_table(rows: Sequence[SearcherOutcome]) -> Table:
@@ -63,7 +63,8 @@ def _regret_table(rows: Sequence[SearcherOutcome]) -> Table:
     return table
 
 
-def _regret_caption(rows: Sequence[SearcherOutcome]) -> str:
+def regret_caption(rows: Sequence[SearcherOutcome]) -> str:
+    """What the columns of regret mean."""
     text = "Median and quartiles over seeds; lowest median in bold."
     if any(not row.optimum_known for row in rows):
         text += " * optimum unknown: the gap to the best value found here by any searcher."
@@ -106,7 +107,8 @@ def _health_table(searcher: str, rows: Sequence[PosteriorHealth]) -> Table:
     return table
 
 
-def _health_caption(total: PosteriorHealth) -> str:
+def health_caption(total: PosteriorHealth) -> str:
+    """What became of a searcher's fits, and what the columns of health mean."""
     statuses = ", ".join(f"{name} {count}" for name, count in total.statuses.items())
     actions = ", ".join(f"{name} {count}" for name, count in total.actions.items())
     return (

@@ -1,4 +1,4 @@
-"""Command line: ``bayeshpo run``, ``status``, ``figures``, ``summary``, ``diagnose``, ``prior``, ``list`` and others.
+"""Command line: ``bayeshpo run``, ``figures``, ``summary``, ``diagnose``, ``report``, ``prior``, ``list`` and others.
 
 Heavy imports wait for their command.
 """
@@ -126,6 +126,15 @@ def tables(results: ResultsArgument) -> None:
 
         for path in write_tables(results):
             typer.echo(str(path))
+
+
+@app.command()
+def report(results: ResultsArgument) -> None:
+    """Write report.html: one page that shows everything on record, and loads nothing; print its path."""
+    with refusals():
+        from bayeshpo.analysis.report import write_report
+
+        typer.echo(str(write_report(results)))
 
 
 @app.command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from bayeshpo.analysis.figures import (
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
-from bayeshpo.experiment.store import Results, read_json
+from bayeshpo.experiment.store import Results, RunRecord, read_json
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,40 @@ _OF_FITS = (
 
 # What `bayeshpo diagnose` draws.
 OF_POSTERIORS = ("convergence", *(name for _, name, _ in _OF_FITS), "predictors")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Figures of one kind, of some results.
+
+    Attributes
+    ----------
+    name
+        The kind's name, and that of its first figure.
+    reason
+        Why there is none, where there is none.
+    figures
+        What draws them for a width (inches).
+    remark
+        What every caption ends with.
+    incomplete
+        What the results lack, which is said on the face of each figure; None if nothing.
+    """
+
+    name: str
+    reason: str
+    figures: Callable[[float], list[style.Drawing]]
+    remark: str = ""
+    incomplete: str | None = None
+
+    def draw(self, width: float) -> list[style.Drawing]:
+        """The figures in some width (inches), which may be none."""
+        drawings = [replace(d, caption=d.caption + self.remark) for d in self.figures(width)]
+        if self.incomplete is None:
+            return drawings
+        for drawing in drawings:
+            style.mark_incomplete(drawing.figure, self.incomplete)
+        return [replace(d, caption=f"{d.caption} Incomplete results: {self.incomplete}.") for d in drawings]
 
 
 def draw_all(
@@ -112,44 +147,22 @@ def draw_all(
     if venue not in style.VENUES:
         raise SpecificationError(f"expected a venue of {', '.join(style.VENUES)}, got '{venue}'")
     results = Results(results_path)
-    runs = results.runs()
-    state = completeness(results, runs)
     folder = results.path / "figures" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
-    traces, comparisons, fits = Traces.of_results(results, runs), read_comparisons(results.path), fits_of(runs)
-    figures = [
-        *((name, reason, partial(draw, traces)) for draw, name, reason in _OF_TRACES),
-        ("comparison", comparison.NOTHING, partial(comparison.draw, comparisons)),
-        *((name, reason, partial(draw, runs)) for draw, name, reason in _OF_RUNS),
-        *((name, reason, partial(draw, fits)) for draw, name, reason in _OF_FITS),
-        ("predictors", predictors.NOTHING, partial(predictors.draw, read_regression(results.path))),
-    ]
-    several = list(dict.fromkeys(run.problem for run in runs if aims_of(run).objectives))
-    if several:
-        figures.append(("pareto", "no kept posterior is of several objectives", partial(pareto.draw, runs)))
-    if only is not None:
-        figures = [figure for figure in figures if figure[0] in only]
-    of_regret = {name for _, name, _ in _OF_TRACES} | {"comparison"}
     captions: dict[str, str] = {}
     left_out: dict[str, str] = {}
     paths: list[Path] = []
-    for name, reason, draw in figures:
+    for kind in kinds_of(results, results.runs()):
+        if only is not None and kind.name not in only:
+            continue
         with style.settings():
-            drawings = draw(style.VENUES[venue])
+            drawings = kind.draw(style.VENUES[venue])
             for drawing in drawings:
-                caption = drawing.caption
-                if several and name in of_regret:
-                    caption += (
-                        f" Of {style.listed(several)}, with several objectives, hypervolume stands for the value."
-                    )
-                if not state.complete:
-                    style.mark_incomplete(drawing.figure, str(state))
-                    caption += f" Incomplete results: {state}."
-                captions[drawing.name] = caption
+                captions[drawing.name] = drawing.caption
                 paths += style.save(drawing, folder)
         if not drawings:
-            left_out[name] = reason
-            _log.warning("figure '%s' left out: %s", name, reason)
+            left_out[kind.name] = kind.reason
+            _log.warning("figure '%s' left out: %s", kind.name, kind.reason)
     content = {"captions": captions, "left out": left_out}
     paths.append(folder / "captions.json")
     if only is not None and paths[-1].exists():
@@ -163,3 +176,23 @@ def _merged(before: dict[str, Any], now: dict[str, dict[str, str]]) -> dict[str,
     captions = before["captions"] | now["captions"]
     reasons = before["left out"] | now["left out"]
     return {"captions": captions, "left out": {n: r for n, r in reasons.items() if n not in now["captions"]}}
+
+
+def kinds_of(results: Results, runs: Sequence[RunRecord]) -> list[Kind]:
+    """The kinds of figures that results may have, in the order in which they are shown."""
+    state = completeness(results, list(runs))
+    note = None if state.complete else str(state)
+    several = list(dict.fromkeys(run.problem for run in runs if aims_of(run).objectives))
+    of_value = f" Of {style.listed(several)}, with several objectives, hypervolume stands for the value."
+    remark = of_value if several else ""
+    traces, comparisons = Traces.of_results(results, runs), read_comparisons(results.path)
+    kinds = [Kind(name, reason, partial(draw, traces), remark, note) for draw, name, reason in _OF_TRACES]
+    kinds.append(Kind("comparison", comparison.NOTHING, partial(comparison.draw, comparisons), remark, note))
+    kinds += [Kind(name, reason, partial(draw, runs), "", note) for draw, name, reason in _OF_RUNS]
+    fits, regression = fits_of(runs), read_regression(results.path)
+    kinds += [Kind(name, reason, partial(draw, fits), "", note) for draw, name, reason in _OF_FITS]
+    kinds.append(Kind("predictors", predictors.NOTHING, partial(predictors.draw, regression), "", note))
+    if several:
+        reason = "no kept posterior is of several objectives"
+        kinds.append(Kind("pareto", reason, partial(pareto.draw, runs), "", note))
+    return kinds

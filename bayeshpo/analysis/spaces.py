@@ -1,0 +1,49 @@
+"""The search space of a recorded run: records hold values, the problem knows what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.errors import SpecificationError, one_line
+from bayeshpo.experiment.spec import ProblemSpec
+from bayeshpo.experiment.store import RunRecord, read_json
+from bayeshpo.space import SearchSpace
+
+
+def space_of(run: RunRecord) -> SearchSpace:
+    """The space of a run's problem, which is built anew.
+
+    Raises
+    ------
+    SpecificationError
+        If the problem cannot be built here, or has other hyperparameters than the run had.
+    """
+    data_dir = read_json(run.path.parents[1] / "experiment.json").get("data_dir")
+    try:
+        space = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir).space
+    except (SpecificationError, OSError, TypeError, ValueError) as error:
+        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
+    if list(space.names) != list(run.spec["space"]):
+        recorded = ", ".join(run.spec["space"])
+        known = ", ".join(space.names)
+        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
+    return space
+
+
+def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Points (n, D) of the unit cube for recorded trials, -1 where a hyperparameter is inactive.
+
+    Raises
+    ------
+    SpecificationError
+        If a value is outside its range, or configurations are not on record.
+    """
+    if any("configuration" not in trial for trial in trials):
+        raise SpecificationError("the records are in small form, without all configurations")
+    try:
+        return space.encode(trial["configuration"] for trial in trials)
+    except ValueError as error:
+        raise SpecificationError(f"a trial on record is not of this space: {error}") from None
