@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import beta
+from bayeshpo.analysis.statistics.uniformity import binomial_interval
 
 # Entries of rows of inference by the share of trials that should be within.
 NOMINAL = {0.5: "ahead_in_50", 0.9: "ahead_in_90"}
@@ -47,11 +47,3 @@ def coverage(rows: Sequence[Mapping[str, Any]]) -> list[Coverage]:
             low, high = binomial_interval(sum(known), len(known))
             found.append(Coverage(nominal, len(known), sum(known), low, high))
     return found
-
-
-def binomial_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a share of which ``hits`` of ``n`` were seen (Clopper and Pearson 1934)."""
-    tail = (1.0 - level) / 2.0
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(beta.ppf(1.0 - tail, hits + 1, n - hits))
-    return low, high

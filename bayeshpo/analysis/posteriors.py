@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _FIT = ("surrogate", "engine", "action", "status", "rhat_max", "ess_bulk_min", "acquisition", "acquisition_mcse")
 
 
-def print_posterior(title: str, summaries: Mapping[str, pd.DataFrame], console: Console) -> None:
+def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Console) -> None:
     """A row a hyperparameter, a table a member."""
-    for member, frame in summaries.items():
+    for member, frame in tables.items():
         # Its Monte Carlo errors follow from sd and ESS.
         frame = frame[[column for column in frame.columns if not str(column).startswith("mcse")]]
         table = _table(f"{title}: {member}" if member else title, ["hyperparameter", *map(str, frame.columns)])

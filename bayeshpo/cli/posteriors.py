@@ -57,9 +57,9 @@ def posterior(
     from rich.console import Console
 
     with refusals():
+        from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
         from bayeshpo.analysis.kept import open_kept
         from bayeshpo.analysis.posteriors import print_posterior
-        from bayeshpo.diagnostics.kept import summaries
         from bayeshpo.diagnostics.replay import find_run
         from bayeshpo.experiment.store import Results
 
@@ -69,7 +69,9 @@ def posterior(
         if n not in kept:
             raise SpecificationError(f"run {found.run_id}: expected an iteration of {sorted(kept)}, got {n}")
         tree = open_kept(kept[n])
-        print_posterior(f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", summaries(tree), Console())
+        print_posterior(
+            f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", hyperparameter_tables(tree), Console()
+        )
         groups = ", ".join(sorted(tree.children))
         typer.echo(f"groups: {groups}")
         typer.echo(f'xarray.open_datatree("{kept[n]}", engine="zarr", consolidated=False)')

@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import beta
 
 from bayeshpo.analysis.costs import against_cost
+from bayeshpo.analysis.coverage import coverage
 from bayeshpo.analysis.health import column
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
@@ -59,7 +59,7 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
         known = [row for row in rows if row.get("ahead_pit") is not None]
         difference = scores[engine] - scores[_REFERENCE]
         error = difference.std(ddof=1) / np.sqrt(len(difference))
-        covered = [_share([row[f"ahead_in_{level}"] for row in known]) for level in (50, 90)]
+        covered = [f"{c.share:.0%} ({c.low:.0%} to {c.high:.0%})" for c in coverage(known)]
         ok = np.mean([row["status"] == "ok" for row in rows])
         diagnosing, *proposing = (np.nansum(column(rows, f"seconds_{w}")) for w in ("diagnose", "sample", "maximise"))
         lines.append(
@@ -68,13 +68,6 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
             f"{diagnosing / sum(proposing):.1%} |"
         )
     return lines
-
-
-def _share(hits: list[bool]) -> str:
-    """A share with its 95 % interval (Clopper and Pearson 1934)."""
-    k, n = sum(hits), len(hits)
-    low, high = beta.ppf(0.025, k, n - k + 1), beta.ppf(0.975, k + 1, n - k)
-    return f"{k / n:.0%} ({np.nan_to_num(low):.0%} to {np.nan_to_num(high, nan=1.0):.0%})"
 
 
 def _regret(traces: Traces) -> list[str]:
