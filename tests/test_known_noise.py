@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, posterior_of
+from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -62,7 +62,7 @@ def test_density_and_conditional_are_the_textbooks():
     draws = SurrogateUnderTest(SURROGATE, TREE).predictive
     mean, variance = draws(draws.condition(Q, data), Z)
     likelihood = DENSITY.batch(Q, data) - DENSITY.batch(Q, DENSITY.no_data)
-    left_out = draws.left_out(posterior_of(DENSITY, Q, data))
+    left_out = draws.left_out(Q, data)
     for s in range(len(Q)):
         p = {name: v[s] for name, v in values.items()}
         K = gp(data.X, data.X, p) + np.diag(p["noise"] ** 2 + NUGGET + data.arrays["errors"] ** 2)

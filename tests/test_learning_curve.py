@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE, density_on, left_out_by_hand, posterior_of
+from surrogate_cases import OF_THE_TRIALS, TREE, density_on, left_out_by_hand
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.inference.density import log_density
@@ -129,7 +129,7 @@ def finals(data, p):
 
 def test_left_out_are_final_losses_alone():
     data, draws = TESTED.data(12), TESTED.draws[:6]
-    found = TESTED.predictive.left_out(posterior_of(TESTED.density, draws, data))
+    found = TESTED.predictive.left_out(draws, data)
     for p, values in zip(dicts(TESTED.density, draws), found, strict=True):
         residual, K, *_ = joint(data, p)
         np.testing.assert_allclose(values, left_out_by_hand(residual, K, 6), rtol=1e-5, atol=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, matern52, posterior_of, training_data
+from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, matern52, training_data
 
 from bayeshpo.diagnostics.calibration import DRAWS, JOINT, Calibration
 from bayeshpo.errors import SpecificationError
@@ -103,7 +103,7 @@ def test_predictive_is_the_textbooks():
 
 def test_left_out_are_trials_of_this_study_alone():
     data, draws = trials(8), TESTED.draws[:6]
-    found = TESTED.predictive.left_out(posterior_of(TESTED.density, draws, data))
+    found = TESTED.predictive.left_out(draws, data)
     for p, values in zip(dicts(TESTED.density, draws), found, strict=True):
         _, _, residual, K = all_tasks(data, p)
         np.testing.assert_allclose(values, left_out_by_hand(residual, K, 8), rtol=1e-5, atol=1e-6)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 from typer.testing import CliRunner
 
+from bayeshpo.analysis.predictive_check import predictive_check
 from bayeshpo.cli import app
 from bayeshpo.diagnostics.replay import Replay, find_run
 from bayeshpo.diagnostics.surrogate_comparison import Predictions, compare, predictions
@@ -112,6 +114,7 @@ def test_commands_open_and_replay(results: Results, tmp_path: Path) -> None:
     assert "6 trials" in opened.output
     assert "lengthscale[x1]" in opened.output
     assert "log_likelihood" in opened.output
+    assert "standard deviation" in opened.output
     refused = CliRunner().invoke(app, ["posterior", *where, "--iteration", "5"])
     assert refused.exit_code == 2
     assert "expected an iteration of [6, 7], got 5" in refused.stderr
@@ -123,6 +126,22 @@ def test_commands_open_and_replay(results: Results, tmp_path: Path) -> None:
     assert "acquisition = ucb" in replayed.output
     assert (tmp_path / "out" / "00006.zarr").is_dir()
     assert (tmp_path / "out" / "slice_branin.png").is_file()
+
+
+def test_a_predictive_check_finds_losses_that_the_model_does_not_make() -> None:
+    rng = np.random.default_rng(0)
+    replicated = xr.Dataset({"outcome": (("chain", "draw", "trial"), rng.standard_normal((4, 500, 30)))})
+    y = rng.standard_normal(30)
+    y[3] = 9.0
+    observed = xr.Dataset({"outcome": ("trial", y)})
+    found = predictive_check(xr.DataTree.from_dict({"posterior_predictive": replicated, "observed_data": observed}))
+    assert found["highest"][0] == 9.0
+    assert found["highest"][2] == 1.0
+    assert found["standard deviation"][2] > 0.99
+    assert 0.01 < found["median"][2] < 0.99
+    # The expected largest of thirty standard normal numbers is 2.04.
+    assert found["highest"][1][1] == pytest.approx(2.0, abs=0.1)
+    assert predictive_check(xr.DataTree.from_dict({"observed_data": observed})) == {}
 
 
 def test_scores_of_the_records_are_those_of_a_comparison(results: Results) -> None:

@@ -9,7 +9,7 @@ import pytest
 from family_oracles import CASES, COLUMNS
 from scipy import stats
 from scipy.special import logsumexp
-from surrogate_cases import TREE, left_out_by_hand, posterior_of
+from surrogate_cases import TREE, left_out_by_hand
 from toy_surrogates import LINE, LevelAndSpread, outcomes
 
 from bayeshpo.inference.density import log_density
@@ -65,7 +65,7 @@ def test_left_out_density_is_that_of_a_process_of_the_others():
     data = TrainingData(X, rng.standard_normal(9), 0.0, 1.0, X[:0])
     density = log_density(case.surrogate, COLUMNS)
     Q = density.prior_draws(5, rng)
-    found, values = predictive(density).left_out(posterior_of(density, Q, data)), density.constrain(Q)
+    found, values = predictive(density).left_out(Q, data), density.constrain(Q)
     for s in range(5):
         p = {k: v[s] for k, v in values.items()}
         expected = left_out_by_hand(data.y - p["mean"], case.covariance(X, X, p) + np.diag(case.noise(X, p)), 9)
@@ -76,7 +76,7 @@ def test_left_out_density_of_independent_outcomes_is_their_likelihood():
     density = log_density(LevelAndSpread(), LINE)
     Q = density.prior_draws(6, RNG(0))
     values, data = density.constrain(Q), outcomes(Y)
-    found = predictive(density).left_out(posterior_of(density, Q, data))
+    found = predictive(density).left_out(Q, data)
     np.testing.assert_allclose(found, stats.norm(values["mean"][:, None], values["sd"][:, None]).logpdf(data.y))
 
 
@@ -85,13 +85,13 @@ def test_leave_one_out_densities_are_those_of_refits(weighted):
     surrogate, data = LevelAndSpread(), outcomes(Y)
     density = log_density(surrogate, LINE)
     posterior = Sequential(draws=2000).fit(density, data, rng=RNG(1))
-    left_out, log_weights = predictive(density).left_out(posterior), None
+    left_out, log_weights = predictive(density).left_out(posterior.draws, posterior.data), None
     if weighted:
         # Draws twice as wide as the posterior, by importance weights.
         mean, sd = posterior.draws.mean(axis=0), 2.0 * posterior.draws.std(axis=0)
         Q = RNG(2).normal(mean, sd, (8000, 2))
         log_weights = density.batch(Q, data) - stats.norm(mean, sd).logpdf(Q).sum(axis=1)
-        left_out = predictive(density).left_out(posterior_of(density, Q, data))
+        left_out = predictive(density).left_out(Q, data)
     found = leave_one_out(left_out, log_weights)
     whole = surrogate.exact(data.y)[2]
     exact = np.array([whole - surrogate.exact(np.delete(data.y, i))[2] for i in range(len(Y))])

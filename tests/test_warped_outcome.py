@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import optimize, stats
-from surrogate_cases import TREE, left_out_by_hand, posterior_of, training_data
+from surrogate_cases import TREE, left_out_by_hand, training_data
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -47,7 +47,7 @@ def test_density_is_that_of_the_unwarped_losses_by_change_of_variables():
     data = trials(9)
     Q, draws = drawn(8)
     likelihood = DENSITY.batch(Q, data) - DENSITY.batch(Q, DENSITY.no_data)
-    left_out = predictive(DENSITY).left_out(posterior_of(DENSITY, Q, data))
+    left_out = predictive(DENSITY).left_out(Q, data)
     for found, one_by_one, p in zip(likelihood, left_out, draws, strict=True):
         h = unwarp(data.y, p)
         K = gp(data.X, data.X, p) + (p["noise"] ** 2 + NUGGET) * np.eye(9)

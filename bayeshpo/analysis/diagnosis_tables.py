@@ -37,7 +37,7 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
             console,
             "Predictions of each next trial before it was told. Shares inside of central intervals, with 95 % binomial "
             "intervals; p: that places of outcomes in their predictive distributions are uniform, of all, of the first "
-            "and of the second half of each run; log score: mean log predictive density, to compare searchers on the "
+            "and of the second half of each run; score: mean log predictive density, to compare searchers on the "
             "same problems by.",
         )
     if regression := record.get("regression"):
@@ -56,7 +56,7 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
 
 def _checks(searchers: Any) -> Table:
     table = _table("Fits that did not pass a check")
-    table.add_column("searcher", overflow="fold")
+    table.add_column("searcher", no_wrap=True)
     names = {c["name"]: c["limit"] for found in searchers for c in found["checks"]}
     for name in ("fits", "passed", *(f"{n}\n{limit}" for n, limit in names.items())):
         table.add_column(name, justify="right")
@@ -90,8 +90,8 @@ def _actions(found: Mapping[str, Any]) -> str:
 
 def _ahead(searchers: Any) -> Table:
     table = _table("One step ahead")
-    table.add_column("searcher", overflow="fold")
-    for name in ("trials", *(f"in {q:.0%}" for q in NOMINAL), "p", "p 1st", "p 2nd", "log score"):
+    table.add_column("searcher", no_wrap=True)
+    for name in ("n", *(f"in {q:.0%}" for q in NOMINAL), "p", "1st", "2nd", "score"):
         table.add_column(name, justify="right", no_wrap=True)
     for found in searchers:
         ahead = found["ahead"]
@@ -102,7 +102,7 @@ def _ahead(searchers: Any) -> Table:
         p = [ahead["uniformity"], *ahead["uniformity_halves"].values()]
         score = "-" if ahead["log_score"] is None else f"{ahead['log_score']:.2f}"
         table.add_row(
-            found["searcher"], str(ahead["trials"]), *shares, *("-" if v is None else f"{v:.2g}" for v in p), score
+            found["searcher"], str(ahead["trials"]), *shares, *("-" if v is None else f"{v:.1g}" for v in p), score
         )
     return table
 

@@ -26,7 +26,17 @@ def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Con
         frame = frame[[column for column in frame.columns if not str(column).startswith("mcse")]]
         table = _table(f"{title}: {member}" if member else title, ["hyperparameter", *map(str, frame.columns)])
         for name, row in frame.iterrows():
-            table.add_row(escape(str(name)), *(_shown(value) for value in row))
+            table.add_row(escape(str(name)), *(f"{value:.3g}" for value in row))
+        console.print(table)
+
+
+def print_check(found: Mapping[str, tuple[float, np.ndarray, float]], console: Console) -> None:
+    """A row a statistic of the standardised losses: observed, and in replications."""
+    columns = ["standardised losses", "observed", "5 %", "50 %", "95 %", "share below"]
+    table = _table("Posterior predictive check", columns)
+    for name, (value, quantiles, share) in found.items():
+        table.add_row(name, f"{value:.3g}", *(f"{q:.3g}" for q in quantiles), f"{share:.3f}")
+    if found:
         console.print(table)
 
 

@@ -53,13 +53,14 @@ def posterior(
     run: _Run = None,
     iteration: Annotated[int | None, typer.Option(help="Number of trials it has seen; the last by default.")] = None,
 ) -> None:
-    """Open a kept posterior: its hyperparameters in a table, its groups, and the line that opens it in Python."""
+    """Open a kept posterior: hyperparameters, a posterior predictive check, and the line that opens it in Python."""
     from rich.console import Console
 
     with refusals():
         from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
         from bayeshpo.analysis.kept import open_kept
-        from bayeshpo.analysis.posteriors import print_posterior
+        from bayeshpo.analysis.posteriors import print_check, print_posterior
+        from bayeshpo.analysis.predictive_check import predictive_check
         from bayeshpo.diagnostics.replay import find_run
         from bayeshpo.experiment.store import Results
 
@@ -69,9 +70,9 @@ def posterior(
         if n not in kept:
             raise SpecificationError(f"run {found.run_id}: expected an iteration of {sorted(kept)}, got {n}")
         tree = open_kept(kept[n])
-        print_posterior(
-            f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", hyperparameter_tables(tree), Console()
-        )
+        title, console = f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", Console()
+        print_posterior(title, hyperparameter_tables(tree), console)
+        print_check(predictive_check(tree), console)
         groups = ", ".join(sorted(tree.children))
         typer.echo(f"groups: {groups}")
         typer.echo(f'xarray.open_datatree("{kept[n]}", engine="zarr", consolidated=False)')

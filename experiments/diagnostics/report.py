@@ -46,13 +46,13 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
     scores = {e: np.array([np.nanmean(column(r.inference, "ahead_log_score")) for r in own]) for e, own in runs.items()}
     count = len(next(iter(runs.values())))
     lines = [
-        f"{count} runs of each engine, the same problems and seeds. Scores are means over a run's trials, of the",
-        f"engine's own trials; differences from {_REFERENCE} are of runs on the same problem and seed. Diagnosing: the",
-        "share of what is always diagnosed in the seconds of fitting and proposing.",
+        f"{count} runs of each engine, the same problems and seeds. Log scores of the next trial are of the engine's",
+        f"own trials: median, mean, and difference of runs' means from {_REFERENCE} on the same problem and seed.",
+        "Diagnosing: the share of what is always diagnosed in the seconds of fitting and proposing.",
         "",
-        "| engine | log score, next trial | difference | in 50 % | in 90 % | predictions | fits ok | seconds a fit | "
+        "| engine | median score | mean | difference | in 50 % | in 90 % | predictions | fits ok | seconds a fit | "
         "diagnosing |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for engine, own in runs.items():
         rows = [row for run in own for row in run.inference]
@@ -63,7 +63,8 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
         ok = np.mean([row["status"] == "ok" for row in rows])
         diagnosing, *proposing = (np.nansum(column(rows, f"seconds_{w}")) for w in ("diagnose", "sample", "maximise"))
         lines.append(
-            f"| {engine} | {np.mean(scores[engine]):.2f} | {difference.mean():+.2f} ± {error:.2f} | {covered[0]} | "
+            f"| {engine} | {np.median(column(known, 'ahead_log_score')):.2f} | {np.mean(scores[engine]):.2f} | "
+            f"{difference.mean():+.2f} ± {error:.2f} | {covered[0]} | "
             f"{covered[1]} | {len(known)} | {ok:.0%} | {np.median(column(rows, 'seconds_sample')):.2f} | "
             f"{diagnosing / sum(proposing):.1%} |"
         )
