@@ -47,6 +47,12 @@ class Foresight:
         }
 
 
+def prepare(posterior: Posterior) -> None:
+    """Compile now what predictions from a posterior need, if it is not compiled yet."""
+    for part in posterior.density.parts:
+        predictive(part).prepare_noise()
+
+
 def foresee(posterior: Posterior, x: np.ndarray, loss: float) -> Foresight | None:
     """What a posterior says of a trial at x (D,) that came out as ``loss``.
 

@@ -170,6 +170,11 @@ class ModelPredictive(Predictive):
         Z = np.ascontiguousarray(Z)
         return self._noise(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))[0]
 
+    def prepare_noise(self) -> None:
+        """Compile what `noise` needs, if it is not compiled yet and the surrogate knows it."""
+        if self.says_noise:
+            _ = self._noise
+
     def left_out(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log density (S, n) of each outcome given all the others, under unconstrained draws Q (S, Q)."""
         parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
@@ -191,8 +196,7 @@ class ModelPredictive(Predictive):
         yield self._condition
         yield self._predict
         yield self._pullback
-        if self.says_noise:
-            yield self._noise
+        yield self.prepare_noise()
 
     @cached_property
     def _condition(self) -> OverDraws:

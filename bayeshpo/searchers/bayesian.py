@@ -180,6 +180,7 @@ class BayesianSearcher(Searcher):
         if not history.finished.any():
             x = self.maximizer(Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
             return Suggestion(space.decode(x[None])[0], index, "exploration")
+        from bayeshpo.inference.foresight import prepare
         from bayeshpo.inference.learned import learned
 
         waited = 0.0 if self._background is None else self._background.wait()
@@ -187,6 +188,7 @@ class BayesianSearcher(Searcher):
         foresight = self._known.foresight(history, rng)
         seconds = time.perf_counter() - start
         posterior, metrics = self._known.posterior(history, rng), self._fit_metrics(history, rng)
+        prepare(posterior)
         start = time.perf_counter()
         maximum, best, more = self._maximise(history, taken, rng, index)
         maximised = time.perf_counter()
