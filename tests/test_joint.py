@@ -301,15 +301,19 @@ def test_what_learns_the_function_refuses_a_surrogate_that_knows_it(name):
         Study(LINE, searcher).check()
 
 
+def test_what_is_drawn_jointly_refuses_a_surrogate_without_covariances_before_anything_runs():
+    with pytest.raises(SpecificationError, match=r"'noisy_ei'.*'level'.*covariance_with_anchors"):
+        Study(LINE, BayesianSearcher(Level(), acquisition="noisy_ei")).check()
+
+
 class Determined(Level):
     determined = True
 
 
 @pytest.mark.parametrize(("surrogate", "missing"), [(Level(), "covariance_with_anchors"), (Determined(), "noise_at")])
 def test_a_surrogate_without_covariances_or_noise_is_refused_in_words(surrogate, missing):
-    compiled = compiled_acquisition(create("acquisition", "bald", {}), predictive(log_density(surrogate, ON_LINE)))
-    with pytest.raises(SpecificationError, match=f"'level'.*{missing}"):
-        list(compiled.prepare())
+    with pytest.raises(SpecificationError, match=f"'bald'.*'level'.*{missing}"):
+        compiled_acquisition(create("acquisition", "bald", {}), predictive(log_density(surrogate, ON_LINE)))
 
 
 @pytest.mark.parametrize("name", ["thompson", "joint_entropy"])

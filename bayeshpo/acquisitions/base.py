@@ -150,13 +150,36 @@ class Acquisition(ABC):
         SpecificationError
             Naming both.
         """
-        members = getattr(surrogate, "members", (surrogate,))
-        for member in members if self.learns_function else ():
-            if member.determined:
-                raise SpecificationError(
-                    f"acquisition '{self.name}': expected a surrogate that leaves something of f open where its "
-                    f"hyperparameters are known, got '{member.name}'; use 'gp', or the acquisition 'bald' or 'log_ei'"
-                )
+        for member in getattr(surrogate, "members", (surrogate,)):
+            if self.learns_function and member.determined:
+                raise self._refusal(
+                    member, "that leaves something of f open where its hyperparameters are known",
+                    "use 'gp', or the acquisition 'bald' or 'log_ei'",
+                )  # fmt: skip
+            if self.joint and not member.is_joint:
+                raise self._refusal(
+                    member, "that says how f at one point belongs together with f at another",
+                    "define `covariance_with_anchors`, or use an acquisition of single points, as 'log_ei'",
+                )  # fmt: skip
+
+    def check_noise(self, predictive: Any) -> None:
+        """Refuse the predictive of a surrogate that does not know a further trial's noise, where the formula takes it.
+
+        Raises
+        ------
+        SpecificationError
+            Naming both.
+        """
+        if self.noisy and not predictive.says_noise:
+            raise self._refusal(
+                predictive.density.surrogate, "with a hyperparameter 'noise', the standard deviation of a trial's loss",
+                "name it so, override `noise_at`, or use another acquisition, as 'log_ei'",
+            )  # fmt: skip
+
+    def _refusal(self, surrogate: Any, expected: str, remedy: str) -> SpecificationError:
+        return SpecificationError(
+            f"acquisition '{self.name}': expected a surrogate {expected}, got '{surrogate.name}'; {remedy}"
+        )
 
 
 def check_count(acquisition: str, argument: str, value: int) -> None:

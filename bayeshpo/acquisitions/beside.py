@@ -16,7 +16,7 @@ class ModelBeside:
     Parameters
     ----------
     posterior
-        Draws, of which 64 are conditioned on the trials.
+        Draws, of which up to 64 are conditioned on the trials.
     """
 
     # What its entries in a row of inference begin with.

@@ -15,6 +15,7 @@ from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
+from bayeshpo.inference.predictive import predictive as predictive_under
 from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
@@ -45,6 +46,8 @@ class CompiledAcquisition:
 
     def __init__(self, acquisition: Acquisition, predictive: Predictive) -> None:
         acquisition.check(predictive.density.surrogate)
+        for part in predictive.density.parts if acquisition.noisy else ():
+            acquisition.check_noise(predictive_under(part))
         self.acquisition, self.predictive = acquisition, predictive
         self._joint = JointPredictive(predictive, noise=acquisition.noisy)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.acquisitions.beside import DRAWS, ModelBeside
+from bayeshpo.acquisitions.beside import ModelBeside
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.laplace import Laplace
 from bayeshpo.surrogates.base import TrainingData
@@ -56,5 +56,6 @@ class Cost(ModelBeside):
         """Mean log seconds (m,) at candidates Z (m, D) and its gradient (m, D)."""
         if self.posterior is None:
             return np.zeros(len(Z)), np.zeros(Z.shape)
-        by_mean = np.full((DRAWS, len(Z)), self.posterior.data.scale / DRAWS)
+        draws = len(self._draws.fitted)
+        by_mean = np.full((draws, len(Z)), self.posterior.data.scale / draws)
         return self.log_cost(Z), self._predictive.pullback(self._draws, Z, by_mean, np.zeros_like(by_mean))

@@ -21,6 +21,9 @@ from bayeshpo.acquisitions.best_line import lower_by
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
 
+# Less than this is what rounding makes of lines that are the same, as of a candidate at one of the places.
+_LEAST = 1e-10
+
 
 @dataclass(frozen=True)
 class KnowledgeGradient(Acquisition):
@@ -56,5 +59,4 @@ class KnowledgeGradient(Acquisition):
         there = pt.zeros_like(at.covariance) + known.mean_there[:, None, :]
         level = pt.concatenate([there, at.mean[:, :, None]], axis=2)
         slope = pt.concatenate([at.covariance, at.variance[:, :, None]], axis=2) / step
-        # Where nothing can be learnt the logarithm has to stay finite.
-        return pt.log(pt.sum(weight * lower_by(level, slope), axis=0) + 1e-100)
+        return pt.log(pt.sum(weight * lower_by(level, slope), axis=0) + _LEAST)

@@ -83,8 +83,7 @@ class Parts:
 
                 self._part(kind).check(Columns.of(space))
                 self._check_engine(self._part(kind))
-                if restricted:
-                    self._part("acquisition").check(self._part(kind))
+                self.acquisition(capabilities.aims).check(self._part(kind))
 
     def _is_restricted(self, kind: str) -> bool:
         part = self._given.get(kind)
