@@ -1,4 +1,4 @@
-"""Compiled acquisitions over a posterior: gradients against differences, errors against replicates, invariances."""
+"""Compiled acquisitions over a posterior: values by their formulas, errors against replicates, what is believed."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def evidence(posterior, failed=NONE_FAILED):
     return Evidence(data, failed, believed, feasibility, pool=POOL, seed=7)
 
 
-def changed(data, order=None, **changes):
-    """Of each objective, in another order."""
+def changed(data, **changes):
+    """Of each objective."""
     if isinstance(data, StackedData):
-        return StackedData.joined([changed(member, order, **changes) for member in data.members])
-    return replace(data, **changes) if order is None else replace(data, X=data.X[order], y=data.y[order], **changes)
+        return StackedData.joined([changed(member, **changes) for member in data.members])
+    return replace(data, **changes)
 
 
 def states(compiled, posterior, failed=NONE_FAILED, n=64):
@@ -107,37 +107,6 @@ def test_fitted_values_are_the_predictive_at_the_training_points(alone):
     p = predictive(density_on(PLANE))
     conditioned = p.condition(alone.thinned(64), alone.data)
     np.testing.assert_allclose(conditioned.fitted, p(conditioned, alone.data.X)[0], rtol=1e-7, atol=1e-9)
-
-
-@pytest.mark.parametrize("failed", [NONE_FAILED, FAILED], ids=["none failed", "some failed"])
-def test_both_ways_to_the_value_agree(failed, compiled, posterior, Z):
-    state = states(compiled, posterior, failed)
-    np.testing.assert_allclose(
-        compiled.value(state, Z), compiled.value_and_gradient(state, Z)[0], rtol=1e-10, atol=1e-10
-    )
-
-
-@pytest.mark.parametrize("failed", [NONE_FAILED, FAILED], ids=["none failed", "some failed"])
-def test_gradient_at_candidates(failed, compiled, posterior, Z):
-    state = states(compiled, posterior, failed)
-    gradient = compiled.value_and_gradient(state, Z)[1]
-    step = 1e-5
-    for j in range(2):
-        shift = step * np.eye(2)[j]
-        differences = (compiled.value(state, Z + shift) - compiled.value(state, Z - shift)) / (2.0 * step)
-        np.testing.assert_allclose(gradient[:, j], differences, rtol=3e-4, atol=1e-4)
-
-
-def test_order_of_trials_and_of_candidates_does_not_matter(compiled, posterior, Z):
-    data, order = posterior.data, np.random.default_rng(0).permutation(12)
-    first = states(compiled, posterior, FAILED)
-    data = changed(data, order, failed=FAILED[::-1])
-    told = evidence(posterior, FAILED)
-    known = replace(told, data=data, believed_X=FAILED[::-1])
-    second = compiled.state(posterior.thinned(64), known)
-    value = compiled.value(first, Z)
-    np.testing.assert_allclose(value, compiled.value(second, Z), rtol=1e-7, atol=1e-7)
-    np.testing.assert_allclose(value[::-1], compiled.value(first, Z[::-1]), rtol=1e-12)
 
 
 def test_a_trial_again_is_worth_less_than_a_new_place(compiled, posterior):

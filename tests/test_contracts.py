@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
 import pytest
 from pytensor.gradient import zero_grad
 from surrogate_cases import MIXED, PLANE, TREE
-from toy_surrogates import Level
+from toy_surrogates import Level, Slope
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.registry import SURROGATES, create
-from bayeshpo.surrogates.parametric import ParametricSurrogate
-from bayeshpo.surrogates.priors import register
 from bayeshpo.surrogates.symbolic import pt
 from bayeshpo.testing import MIXTURE_PROMISES, SURROGATE_PROMISES, SurrogateUnderTest, check_surrogate
 from bayeshpo.testing import surrogates as promises
@@ -68,23 +66,6 @@ def test_spaces_are_refused_in_words_and_by_restricted_surrogates_only(name):
     refused = [reason for reason in reasons if reason is not None]
     assert all(f"'{name}': expected" in reason and ", got " in reason for reason in refused)
     assert SURROGATES[name].restricted or not refused
-
-
-@dataclass(frozen=True)
-class Slope(ParametricSurrogate):
-    """f = level + sum(slope X): right in everything, and cheap."""
-
-    name = "slope"
-
-    def priors(self, columns):
-        return {
-            "level": register("level", pm.Normal.dist(0.0, 1.0)),
-            "slope": register("slope", pm.Normal.dist(0.0, 1.0), dims="hyperparameter"),
-            "noise": register("noise", pm.HalfNormal.dist(0.5)),
-        }
-
-    def latent(self, columns, p, X):
-        return p["level"] + (X * p["slope"]).sum(axis=1)
 
 
 class WrongShape(Slope):

@@ -12,6 +12,8 @@ from scipy.special import logsumexp
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.parametric import ParametricSurrogate
+from bayeshpo.surrogates.priors import register
 from bayeshpo.surrogates.symbolic import pt
 
 LINE = Columns(("x",), ())
@@ -129,6 +131,23 @@ class NoGradient(Toy):
             zero = pt.maximum(0.0, -pt.abs(model["y"]).sum())
             pm.Potential("nothing", pt.sqrt(zero * pt.sqr(model["mean"])))
         return model
+
+
+@dataclass(frozen=True)
+class Slope(ParametricSurrogate):
+    """f = level + sum(slope X): right in everything, and cheap."""
+
+    name = "slope"
+
+    def priors(self, columns):
+        return {
+            "level": register("level", pm.Normal.dist(0.0, 1.0)),
+            "slope": register("slope", pm.Normal.dist(0.0, 1.0), dims="hyperparameter"),
+            "noise": register("noise", pm.HalfNormal.dist(0.5)),
+        }
+
+    def latent(self, columns, p, X):
+        return p["level"] + (X * p["slope"]).sum(axis=1)
 
 
 def toy_density(surrogate: Surrogate) -> LogDensity:

@@ -20,16 +20,14 @@ from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, Surrogate, TrainingData
 from bayeshpo.surrogates.symbolic import UNCOMPILED
+from bayeshpo.testing.agreement import agree, agreeing_slopes, others
 from bayeshpo.testing.differences import central_differences
 from bayeshpo.testing.under_test import DRAWS, SIZES, SurrogateUnderTest
 
 Promise = Callable[[SurrogateUnderTest], None]
 
-# Relative errors that rounding may leave: in a density, in a slope, and in a prediction through an ill-conditioned
-# covariance.
-_DENSITY, _SLOPE, _PREDICTION = 1e-6, 1e-4, 1e-4
-# How many times the error of a difference a slope may be away from it.
-_ERRORS = 5.0
+# Relative error that rounding may leave in a prediction through an ill-conditioned covariance.
+_PREDICTION = 1e-4
 
 
 def check_surrogate(surrogate: Surrogate | StackedSurrogate, space: Any) -> None:
@@ -86,9 +84,9 @@ def right_gradient(tested: SurrogateUnderTest) -> None:
         data = tested.data(n)
         target = tested.density.value_and_gradient(data)
         values, slopes = (np.array(part) for part in zip(*map(target, tested.draws), strict=True))
-        _agree(tested, "value beside the gradient", values, tested.density.batch(tested.draws, data), f"n = {n}")
+        agree(tested, "value beside the gradient", values, tested.density.batch(tested.draws, data), f"n = {n}")
         differences = central_differences(lambda Q, data=data: tested.density.batch(Q, data), tested.draws)
-        _check_slopes(tested, "gradient of the log density", slopes, *differences, f"n = {n}")
+        agreeing_slopes(tested, "gradient of the log density", slopes, *differences, f"n = {n}")
 
 
 def prior_where_nothing_has_finished(tested: SurrogateUnderTest) -> None:
@@ -100,7 +98,7 @@ def prior_where_nothing_has_finished(tested: SurrogateUnderTest) -> None:
     nothing = {"no trials": tested.data(0), "all trials failed": tested.data(5, lambda y: [None] * len(y))}
     for where, data in nothing.items():
         found = tested.density.batch(tested.draws, data)
-        _agree(tested, "log density, which should be the prior's", found, np.array(prior), where)
+        agree(tested, "log density, which should be the prior's", found, np.array(prior), where)
 
 
 def order_of_trials_does_not_matter(tested: SurrogateUnderTest) -> None:
@@ -108,7 +106,7 @@ def order_of_trials_does_not_matter(tested: SurrogateUnderTest) -> None:
     for n in (5, 60):
         order = np.random.default_rng(n).permutation(n)
         told, shuffled = (tested.density.batch(tested.draws, tested.data(n, order=o)) for o in (None, order))
-        _agree(tested, "log density of shuffled trials", shuffled, told, f"n = {n}")
+        agree(tested, "log density of shuffled trials", shuffled, told, f"n = {n}")
 
 
 def unit_of_the_loss_does_not_matter(tested: SurrogateUnderTest) -> None:
@@ -116,7 +114,7 @@ def unit_of_the_loss_does_not_matter(tested: SurrogateUnderTest) -> None:
     told = tested.density.batch(tested.draws, tested.data(20))
     for unit in (1e12, 1e-12):
         data = tested.data(20, lambda y, unit=unit: list(unit * y))
-        _agree(tested, "log density", tested.density.batch(tested.draws, data), told, f"losses times {unit:g}")
+        agree(tested, "log density", tested.density.batch(tested.draws, data), told, f"losses times {unit:g}")
 
 
 def predictions(tested: SurrogateUnderTest) -> None:
@@ -127,7 +125,7 @@ def predictions(tested: SurrogateUnderTest) -> None:
         alone = [tested.predictive(draws, z[None]) for z in tested.candidates]
         for what, found, one in (("mean", mean, 0), ("variance", variance, 1)):
             separate = np.concatenate([a[one] for a in alone], axis=1)
-            _agree(tested, f"predicted {what} of a candidate by itself", separate, found, f"n = {n}", _PREDICTION)
+            agree(tested, f"predicted {what} of a candidate by itself", separate, found, f"n = {n}", _PREDICTION)
 
 
 def prior_functions_are_predicted(tested: SurrogateUnderTest) -> None:
@@ -160,7 +158,7 @@ def right_pullback(tested: SurrogateUnderTest) -> None:
         found = tested.predictive.pullback(draws, Z, by_mean, by_variance)
         slope, error = central_differences(weighed, Z)
         parts = [np.where(moving, a, 0.0) for a in (found, slope, error)]
-        _check_slopes(tested, "derivative of predictions by candidates", parts[0], parts[1], parts[2], f"n = {n}")
+        agreeing_slopes(tested, "derivative of predictions by candidates", parts[0], parts[1], parts[2], f"n = {n}")
 
 
 def fitted_is_predicted(tested: SurrogateUnderTest) -> None:
@@ -170,7 +168,7 @@ def fitted_is_predicted(tested: SurrogateUnderTest) -> None:
         draws = tested.conditioned(data)
         predicted, _ = tested.predictive(draws, data.X)
         what = "fitted mean, which should be predict's at the trials"
-        _agree(tested, what, draws.fitted, predicted, f"n = {n}", _PREDICTION)
+        agree(tested, what, draws.fitted, predicted, f"n = {n}", _PREDICTION)
 
 
 def believed_points_are_known(tested: SurrogateUnderTest) -> None:
@@ -184,7 +182,7 @@ def believed_points_are_known(tested: SurrogateUnderTest) -> None:
     none = tested.conditioned(tested.surrogate.believing(tested.columns, data, Z[:0], y[:0]))
     found, told = (tested.predictive(draws, Z) for draws in (none, tested.conditioned(data)))
     for what, by_none, alone in zip(("mean", "variance"), found, told, strict=True):
-        _agree(tested, f"predicted {what}", by_none, alone, "5 trials and no believed points", _PREDICTION)
+        agree(tested, f"predicted {what}", by_none, alone, "5 trials and no believed points", _PREDICTION)
 
 
 def covariances_are_of_one_function(tested: SurrogateUnderTest) -> None:
@@ -195,11 +193,11 @@ def covariances_are_of_one_function(tested: SurrogateUnderTest) -> None:
         anchors = np.tile(Z, (len(draws.fitted), 1, 1))
         anchored = JointPredictive(tested.predictive, noise=False).anchored(draws, anchors)
         (mean, variance), K, where = tested.predictive(draws, Z), anchored.covariance, f"n = {n}"
-        _agree(tested, "mean at anchors", anchored.mean, mean, where, _PREDICTION)
+        agree(tested, "mean at anchors", anchored.mean, mean, where, _PREDICTION)
         scale = np.maximum(1.0, variance.max(axis=1))
         found = np.diagonal(K, axis1=1, axis2=2) / scale[:, None]
-        _agree(tested, "variance at anchors", found, variance / scale[:, None], where, _PREDICTION)
-        _agree(tested, "covariance between anchors, which should be symmetric", K, K.swapaxes(1, 2), where, _PREDICTION)
+        agree(tested, "variance at anchors", found, variance / scale[:, None], where, _PREDICTION)
+        agree(tested, "covariance between anchors, which should be symmetric", K, K.swapaxes(1, 2), where, _PREDICTION)
         lowest = np.linalg.eigvalsh((K + K.swapaxes(1, 2)) / 2.0)[:, 0] / scale
         if not (lowest > -_PREDICTION).all():
             raise tested.error("covariance between anchors", "no eigenvalue below 0", f"{lowest.min():.3g}", where)
@@ -223,7 +221,7 @@ def fits(tested: SurrogateUnderTest) -> None:
         if (report.reason is None) != (report.status == "ok"):
             raise tested.error("fit", "a reason where the status is not ok", report.reason, f"n = {n}")
         if not (finite := np.isfinite(posterior.thinned(posterior.size))).all():
-            raise tested.error("fit", "finite draws", _how_many(~finite), f"n = {n}")
+            raise tested.error("fit", "finite draws", others(~finite), f"n = {n}")
         draws = tested.predictive.condition(posterior.thinned(DRAWS), posterior.data)
         _check_predictions(tested, draws, f"posterior of {n} trials")
 
@@ -270,7 +268,7 @@ def _check_density(tested: SurrogateUnderTest, data: TrainingData, where: str) -
     density = tested.density.batch(tested.draws, data)
     if not np.isfinite(density).all():
         expected = "finite values at draws of the prior"
-        raise tested.error("log density", expected, _how_many(~np.isfinite(density)), where)
+        raise tested.error("log density", expected, others(~np.isfinite(density)), where)
 
 
 def _check_predictions(
@@ -284,21 +282,8 @@ def _check_predictions(
             raise tested.error(f"predicted {what}", f"shape {expected} (draws, candidates)", values.shape, where)
         if not right.all():
             kind = "finite values" if what == "mean" else "positive, finite values"
-            raise tested.error(f"predicted {what}", kind, _how_many(~right), where)
+            raise tested.error(f"predicted {what}", kind, others(~right), where)
     return mean, variance
-
-
-def _check_slopes(
-    tested: SurrogateUnderTest, what: str, found: np.ndarray, slope: np.ndarray, error: np.ndarray, where: str
-) -> None:
-    """Slopes (m, D) against central differences and their errors; what is small beside the largest is rounding."""
-    if not np.isfinite(found).all():
-        raise tested.error(what, "finite values", _how_many(~np.isfinite(found)), where)
-    size = np.maximum(1.0, np.abs(slope).max(axis=1, keepdims=True, initial=0.0))
-    excess = np.abs(found - slope) - _SLOPE * size - _ERRORS * error.max(axis=1, keepdims=True, initial=0.0)
-    if excess.size and not excess.max() <= 0.0:
-        i = np.unravel_index(np.argmax(excess), excess.shape)
-        raise tested.error(what, f"{slope[i]:.6g} by central differences", f"{found[i]:.6g}", where)
 
 
 def _check_limit(tested: SurrogateUnderTest, what: str, found: np.ndarray, limit: float) -> None:
@@ -307,26 +292,5 @@ def _check_limit(tested: SurrogateUnderTest, what: str, found: np.ndarray, limit
         raise tested.error("prior functions", expected, f"{found.max():.3g}", "no trials")
 
 
-def _agree(
-    tested: SurrogateUnderTest,
-    what: str,
-    found: np.ndarray,
-    expected: np.ndarray,
-    where: str,
-    tolerance: float = _DENSITY,
-) -> None:
-    """Two arrays of one shape, but for rounding."""
-    if found.shape != expected.shape:
-        raise tested.error(what, f"shape {expected.shape}", found.shape, where)
-    excess = np.abs(found - expected) - tolerance * np.maximum(1.0, np.abs(expected))
-    if not (excess <= 0.0).all():
-        i = np.unravel_index(np.argmax(excess), excess.shape)
-        raise tested.error(what, f"{expected[i]:.8g}", f"{found[i]:.8g}", where)
-
-
 def _positive(values: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & (values > 0.0)
-
-
-def _how_many(wrong: np.ndarray) -> str:
-    return f"others in {wrong.sum()} of {wrong.size}"
