@@ -10,6 +10,7 @@ from scipy import integrate, stats
 from surrogate_cases import PLANE, density_on, posterior_of, textbook_conditional, wavy
 
 import bayeshpo
+from bayeshpo.diagnostics.decomposition import decompose
 from bayeshpo.inference.foresight import foresee
 from bayeshpo.inference.learned import information, quantiles
 from bayeshpo.inference.predictive import predictive
@@ -178,6 +179,9 @@ def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
     assert row["regret_quantiles"][0] <= row["regret_quantiles"][1] <= row["regret_quantiles"][2]
     assert row["regret_expected"] > 0.0
     assert row["point_distance"] >= 0.0
+    before = bayeshpo.Study(looked_at.history.space, looked_at.searcher, seed=3, trials=looked_at.history.trials[:6])
+    [said] = decompose(before, [looked_at.history.trials[6].configuration]).to_dict("records")
+    assert row["hyperparameter_share"] == pytest.approx(said["share"], rel=1e-9)
     assert row["argmax_spread"] >= 0.0
     assert row["prior_sensitivity"].keys() == row["information"].keys()
     assert row["loo_khat_max"] > -1.0

@@ -103,6 +103,15 @@ class CompiledAcquisition:
             found.append(self._values(*[a[counting] for a in inputs], share, log_factor)[0])
         return np.array(found)
 
+    def of_normals(self, mean: np.ndarray, variance: np.ndarray, state: AcquisitionState, Z: np.ndarray) -> np.ndarray:
+        """Acquisition (m,) at candidates Z (m, D) if f were normal there with these moments (S, m), equal in weight.
+
+        Of an acquisition of single points; what is known of the draws, and of the problem, is that of the state.
+        """
+        weight = np.full(mean.shape[:2], 1.0 / len(mean))
+        known = state.known.arrays.values()
+        return self._values(mean, variance, *known, weight, state.evidence.log_factor(Z))[0]
+
     def over_all_draws(
         self, Q: np.ndarray, evidence: Evidence, Z: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -27,8 +27,9 @@ def examination(
 ) -> dict[str, Any]:
     """Entries of a row of inference; those that a surrogate or an aim has no answer to are left out.
 
-    PSIS-LOO, sensitivity to prior and likelihood, how single draws and a point estimate would have decided, where the
-    optimum may be and how far away the recommendation is from it.
+    PSIS-LOO, sensitivity to prior and likelihood, how single draws and a point estimate would have decided, how much of
+    what is not known of the proposal is the hyperparameters', where the optimum may be and how far away the
+    recommendation is from it.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def examination(
             row |= _decision(objective, posterior, taken, maximum.x)
             row |= _by_point_estimate(objective, maximizer, history, taken, maximum.x, rng)
     if not history.aims.objectives:
-        row |= _remaining(known, history, rng)
+        row |= _share(posterior, maximum.x) | _remaining(known, history, rng)
     return row | {"seconds_examine": time.perf_counter() - start}
 
 
@@ -128,6 +129,16 @@ def _by_point_estimate(
     found = maximizer(alone, history.space, taken, best_points(history), rng.generator("acquisition", index))
     values, _ = objective.careful(np.stack([x, found.x]))
     return {"point_distance": float(distance(x, found.x)), "point_loss": float(values[0] - values[1])}
+
+
+def _share(posterior: Posterior, x: np.ndarray) -> dict[str, Any]:
+    """Of the predictive variance at the proposal (D,), the part that is the hyperparameters'."""
+    from bayeshpo.acquisitions.decomposition import moments
+    from bayeshpo.inference.predictive import predictive
+    from bayeshpo.searchers.objectives import CHOICE_DRAWS
+
+    said = moments(predictive(posterior.density), posterior.thinned(CHOICE_DRAWS), posterior.data, x[None])
+    return {"hyperparameter_share": float(said.share[0])}
 
 
 def _remaining(known: Beliefs, history: History, rng: Streams) -> dict[str, Any]:

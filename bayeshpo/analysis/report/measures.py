@@ -32,6 +32,7 @@ MEASURES = {
     "acquisition": Column("acquisition", "at the proposal"),
     "acquisition_mcse": Column("its MCSE", "Monte Carlo standard error of the acquisition at the proposal"),
     "argmax_spread": Column("argmax spread", "of single draws' best points about the proposal, root mean square"),
+    "hyperparameter_share": Column("hyperparameter share", "of the predictive variance at the proposal"),
     "point_distance": Column("point distance", "from the proposal to that of a point estimate"),
     "point_loss": Column("point loss", "acquisition lost, under all draws, by the point estimate's proposal"),
     "decision_prior_shift": Column("prior shift", "how far the proposal moves when the prior is scaled"),
