@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayeshpo import __version__
+from bayeshpo.cli.arguments import RecordOption, ResultsArgument, SurrogateArgument
 from bayeshpo.cli.posteriors import compare_surrogates, diagnose, posterior, replay
 from bayeshpo.cli.refusals import INTERRUPTED, STOPPED, refusals
 from bayeshpo.errors import SpecificationError, unknown_name
@@ -29,9 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
-
-SurrogateArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="A name of 'bayeshpo list surrogates'.")]
 
 
 def main() -> None:
@@ -180,7 +178,7 @@ def summary(results: ResultsArgument) -> None:
 def prior(
     surrogate: SurrogateArgument,
     problem: Annotated[str, typer.Option(help="A name of 'bayeshpo list problems': whose space.")],
-    output: Annotated[Path, typer.Option(help="Folder of the record and the figure.")] = Path("results/prior"),
+    output: RecordOption = Path("results/prior"),
 ) -> None:
     """Print a surrogate's priors on a problem's space, and draw functions from them: does it expect such a surface?"""
     from rich.console import Console
@@ -214,7 +212,7 @@ def sbc(
     trials: Annotated[int, typer.Option(help="Trials of each simulation.", min=1)] = 20,
     simulations: Annotated[int, typer.Option(help="Simulated studies.", min=20)] = 200,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal ranks.", min=0)] = 0,
-    output: Annotated[Path, typer.Option(help="Folder of the record and the figure.")] = Path("results/sbc"),
+    output: RecordOption = Path("results/sbc"),
 ) -> None:
     """Simulation-based calibration: does the posterior hold what was put into simulated data?"""
     from rich.console import Console

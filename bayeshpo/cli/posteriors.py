@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayeshpo.cli.arguments import ResultsArgument, RunOption
 from bayeshpo.cli.refusals import STOPPED, refusals
 from bayeshpo.errors import SpecificationError
 from bayeshpo.registry import check_name, create
@@ -15,12 +16,9 @@ from bayeshpo.registry import check_name, create
 if TYPE_CHECKING:
     from bayeshpo.diagnostics.replay import Replay
 
-_Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder made by 'bayeshpo run'.")]
-_Run = Annotated[str | None, typer.Option("--run", help="The run's identity, its beginning, or PROBLEM/SEARCHER/SEED.")]
-
 
 def diagnose(
-    results: _Results,
+    results: ResultsArgument,
     regression: Annotated[
         bool, typer.Option("--regression", help="Ask too whether bad diagnostics go with bad decisions: samples.")
     ] = False,
@@ -49,8 +47,8 @@ def diagnose(
 
 
 def posterior(
-    results: _Results,
-    run: _Run = None,
+    results: ResultsArgument,
+    run: RunOption = None,
     iteration: Annotated[int | None, typer.Option(help="Number of trials it has seen; the last by default.")] = None,
 ) -> None:
     """Open a kept posterior: hyperparameters, a posterior predictive check, and the line that opens it in Python."""
@@ -79,9 +77,9 @@ def posterior(
 
 
 def replay(
-    results: _Results,
+    results: ResultsArgument,
     iteration: Annotated[int, typer.Option(help="Index of the trial whose proposal is made once more.")],
-    run: _Run = None,
+    run: RunOption = None,
     surrogate: Annotated[str | None, typer.Option(help="What would it have been with this surrogate?")] = None,
     acquisition: Annotated[str | None, typer.Option(help="... with this acquisition?")] = None,
     inference: Annotated[str | None, typer.Option(help="... with this engine?")] = None,
@@ -119,7 +117,7 @@ def replay(
 
 
 def compare_surrogates(
-    results: _Results,
+    results: ResultsArgument,
     surrogates: Annotated[str, typer.Option(help="Names of 'bayeshpo list surrogates', as gp,student_t.")],
     run: Annotated[
         list[str] | None, typer.Option("--run", help="Whose trials; the first run of each problem by default.")
