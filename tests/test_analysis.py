@@ -16,6 +16,7 @@ from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_resu
 from bayeshpo.analysis import __main__ as command
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
+from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import posterior_health
 from bayeshpo.analysis.kept import Slice, lengthscales, open_kept, relevant_slice
 from bayeshpo.analysis.latex import escape, macro_name, number, percent
@@ -194,7 +195,7 @@ def test_health_by_hand(tmp_path: Path):
         fit(5, rng, trial=3, rhat_max=1.005, ess_bulk_min=400.0, divergences=1, seconds_sample=5.0, status="ok"),
     ]  # fmt: skip
     runs = runs_of(tmp_path, {"problem": "p", "searcher": "a", "trials": values(1, 2, 3, 4), "inference": rows})
-    (health,) = posterior_health(runs)
+    (health,) = posterior_health(fits_of(runs))
     assert (health.fits, health.rhat_share, health.ess_share, health.both_share) == (4, 0.5, 0.5, 0.25)
     assert (health.rhat_max, health.ess_min, health.divergences) == (1.03, 400.0, 3)
     assert health.statuses == {"ok": 2, "not_converged": 1, "failed": 1}
@@ -203,7 +204,7 @@ def test_health_by_hand(tmp_path: Path):
 
 
 def test_health_of_several_problems_ends_with_all_of_them(results: Path):
-    health = posterior_health(Results(results).runs())
+    health = posterior_health(fits_of(Results(results).runs()))
     assert [row.problem for row in health] == [*PROBLEMS, None]
     assert health[-1].fits == sum(row.fits for row in health[:-1])
 
@@ -267,7 +268,7 @@ class TestSmallForm:
         whole, small = Results(results).runs(), Results(tmp_path / "small").runs()
         for a, b in zip(simple_regret(whole), simple_regret(small), strict=True):
             np.testing.assert_array_equal(a.values, b.values)
-        assert posterior_health(whole) == posterior_health(small)
+        assert posterior_health(fits_of(whole)) == posterior_health(fits_of(small))
         tables = write_tables(results, tmp_path / "a"), write_tables(tmp_path / "small", tmp_path / "b")
         assert [p.name for p in tables[0]] == ["regret.tex", "overall.tex", "health.tex", "numbers.tex"]
         for a, b in zip(*tables, strict=True):

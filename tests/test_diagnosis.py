@@ -62,10 +62,13 @@ def test_coverage_counts_and_halves_are_of_each_run():
     ahead = Ahead.of([(None, rows) for rows in runs])
     np.testing.assert_array_equal(ahead.pit, [0.1, 0.26, 0.5, 0.96, 0.74])
     np.testing.assert_array_equal(ahead.late, [False, False, True, True, False])
-    assert ahead.covered(0.5)[0] == 3 / 5
-    assert ahead.covered(0.9)[0] == 4 / 5
+    assert [(c.nominal, c.share, (c.low, c.high)) for c in ahead.coverage] == [
+        (0.5, 3 / 5, binomial_interval(3, 5)), (0.9, 4 / 5, binomial_interval(4, 5)),
+    ]  # fmt: skip
     assert np.isnan(ahead.log_score).all()
+    assert ahead.mean_log_score is None
     assert len(Ahead.of([])) == 0
+    assert Ahead.of([]).coverage == []
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 10), (114, 114)])

@@ -16,7 +16,6 @@ from scipy.stats import binomtest
 from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
 from typer.testing import CliRunner
 
-from bayeshpo.analysis.coverage import coverage
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures.style import Drawing, new_figure
 from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
@@ -68,7 +67,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     path = write_results(tmp_path_factory.mktemp("report") / "demo", seeds=1, budget=8)
     for file in path.glob("runs/*bayesian*/inference.jsonl"):
         rows = [json.loads(line) for line in file.read_text().splitlines()]
-        more = {"ahead_in_50": True, "ahead_in_90": True, "ahead_log_score": -0.5, "rhat_nested_max": 1.02,
+        more = {"ahead_pit": 0.5, "ahead_log_score": -0.5, "rhat_nested_max": 1.02,
                 "information": {"lengthscale[x0]": 0.7}, "prior_sensitivity": {"lengthscale[x0]": 0.04}}  # fmt: skip
         file.write_text("".join(json.dumps(row | more) + "\n" for row in rows))
     return Page(write_report(path))
@@ -254,10 +253,3 @@ def test_many_markers_become_a_picture():
     (shown,) = figures(draw)
     assert len(shown.svg) < 200_000
     assert 'href="data:image/png;base64,' in shown.svg
-
-
-def test_coverage_counts_the_trials_that_were_predicted():
-    rows = [{"ahead_in_50": i < 3, "ahead_in_90": None} for i in range(8)] + [{}]
-    (found,) = coverage(rows)
-    assert (found.nominal, found.trials, found.hits, found.share) == (0.5, 8, 3, 3 / 8)
-    assert coverage([{}]) == []

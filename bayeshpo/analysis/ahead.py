@@ -12,13 +12,32 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bayeshpo.analysis.checks import Fits
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.fits import Fits, column
 from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_difference, is_outside
 
 NOMINAL = (0.5, 0.9)
 # Places at which distribution functions are looked at.
 POSITIONS = 100
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many outcomes lay in their central one-step-ahead intervals.
+
+    Attributes
+    ----------
+    nominal
+        Share that should be inside.
+    share
+        Share that was.
+    low, high
+        95 % interval of it, were trials independent (Clopper and Pearson 1934): it never covers less.
+    """
+
+    nominal: float
+    share: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +81,19 @@ class Ahead:
         """Nominal coverage of the smallest central interval that holds each outcome (n,): uniform as well."""
         return 2.0 * np.abs(self.pit - 0.5)
 
-    def covered(self, nominal: float) -> tuple[float, float, float]:
-        """Share of outcomes inside of a central interval, with its 95 % binomial interval: share, low and high."""
-        hits = int((self.distance <= nominal).sum())
-        return hits / len(self), *binomial_interval(hits, len(self))
+    @property
+    def coverage(self) -> list[Coverage]:
+        """Of the intervals of `NOMINAL`; none without predictions."""
+        if not len(self):
+            return []
+        hits = {nominal: int((self.distance <= nominal).sum()) for nominal in NOMINAL}
+        return [Coverage(q, count / len(self), *binomial_interval(count, len(self))) for q, count in hits.items()]
+
+    @property
+    def mean_log_score(self) -> float | None:
+        """Mean of the log predictive densities on record; None without any."""
+        known = self.log_score[~np.isnan(self.log_score)]
+        return float(known.mean()) if known.size else None
 
     @property
     def uniformity(self) -> float:

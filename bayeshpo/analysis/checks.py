@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from bayeshpo.experiment.store import RunRecord
+from bayeshpo.analysis.fits import Row
 from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT
-
-Row = Mapping[str, Any]
-# A run with the rows of its fits.
-type Fits = tuple[RunRecord, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,3 @@ def complaints(row: Row) -> list[str]:
         return [FAILED]
     found = [check.name for check in CHECKS if check.passed(row) is False]
     return found or ([OTHER] if row["status"] != "ok" else [])
-
-
-def fits_of(runs: Sequence[RunRecord]) -> list[Fits]:
-    """The runs that fitted a surrogate, each with the rows of its fits: read once, for all that is made of them."""
-    return [(run, rows) for run in runs if (rows := run.inference)]

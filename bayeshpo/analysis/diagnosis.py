@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.ahead import NOMINAL, Ahead
-from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, Fits, complaints, fits_of
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.ahead import Ahead
+from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
+from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, read_json, write_json
 
@@ -44,11 +45,10 @@ def fitted(path: Path) -> list[Fits]:
 def diagnose(path: Path, fits: Sequence[Fits]) -> dict[str, Any]:
     """The record of a results folder with its `fitted` runs: an entry a searcher, each with a verdict."""
     results = Results(path)
-    searchers = list(dict.fromkeys(run.searcher for run, _ in fits))
     return {
         "name": results.experiment["name"],
         "runs": len(results.runs()),
-        "searchers": [_searcher(s, [own for own in fits if own[0].searcher == s]) for s in searchers],
+        "searchers": [_searcher(label, own) for label, own in by_searcher(fits).items()],
     }
 
 
@@ -64,7 +64,7 @@ def read_regression(path: Path) -> dict[str, Any] | None:
 
 
 def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
-    rows = [row for _, own in fits for row in own]
+    rows = rows_of(fits)
     failed = Counter(name for row in rows for name in complaints(row))
     checks = [
         {"name": c.name, "limit": c.limit, "failed": failed[c.name], "of": known}
@@ -93,16 +93,14 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
 def _ahead(ahead: Ahead) -> dict[str, Any] | None:
     if not len(ahead):
         return None
-    intervals = [dict(zip(("share", "low", "high"), ahead.covered(q), strict=True), nominal=q) for q in NOMINAL]
     halves = {name: ahead.part(ahead.late == late) for name, late in (("first", False), ("second", True))}
-    scores = ahead.log_score[~np.isnan(ahead.log_score)]
     return {
         "trials": len(ahead),
-        "intervals": intervals,
+        "intervals": [asdict(c) for c in ahead.coverage],
         "uniformity": ahead.uniformity,
         "uniformity_halves": {name: half.uniformity if len(half) else None for name, half in halves.items()},
         "leaves_band": ahead.leaves_band,
-        "log_score": float(scores.mean()) if scores.size else None,
+        "log_score": ahead.mean_log_score,
     }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bayeshpo.experiment.store import RunRecord
+from bayeshpo.analysis.fits import Fits, by_problem, by_searcher, column, rows_of
 from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
@@ -53,27 +53,19 @@ class PosteriorHealth:
     seconds_maximise: float
 
 
-def posterior_health(runs: Sequence[RunRecord]) -> list[PosteriorHealth]:
+def posterior_health(fits: Sequence[Fits]) -> list[PosteriorHealth]:
     """Health by searcher and problem; a searcher that fits on several problems has a row for all of them last."""
-    fitted = [run for run in runs if run.inference]
-    rows = []
-    for searcher in dict.fromkeys(run.searcher for run in fitted):
-        own = [run for run in fitted if run.searcher == searcher]
-        problems = list(dict.fromkeys(run.problem for run in own))
-        rows += [_health(problem, searcher, [r for r in own if r.problem == problem]) for problem in problems]
+    found = []
+    for searcher, own in by_searcher(fits).items():
+        problems = by_problem(own)
+        found += [_health(problem, searcher, part) for problem, part in problems.items()]
         if len(problems) > 1:
-            rows.append(_health(None, searcher, own))
-    return rows
+            found.append(_health(None, searcher, own))
+    return found
 
 
-def column(rows: Iterable[Mapping[str, Any]], name: str) -> np.ndarray:
-    """One number of every fit (n,), NaN where there is none."""
-    values = [row.get(name) for row in rows]
-    return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def _health(problem: str | None, searcher: str, runs: Sequence[RunRecord]) -> PosteriorHealth:
-    rows = [row for run in runs for row in run.inference]
+def _health(problem: str | None, searcher: str, fits: Sequence[Fits]) -> PosteriorHealth:
+    rows = rows_of(fits)
     rhat, ess = column(rows, "rhat_max"), column(rows, "ess_bulk_min")
     mixed, sized = rhat < RHAT_LIMIT, ess > ESS_LIMIT
     return PosteriorHealth(

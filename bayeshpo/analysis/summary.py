@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bayeshpo.analysis.completeness import completeness
+from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.experiment.store import Results
@@ -34,7 +35,7 @@ def print_summary(results_path: str | PathLike[str], console: Console) -> None:
     if rows:
         console.print(_regret_table(rows))
         _caption(console, regret_caption(rows))
-    health = posterior_health(runs)
+    health = posterior_health(fits_of(runs))
     for searcher in dict.fromkeys(row.searcher for row in health):
         own = [row for row in health if row.searcher == searcher]
         console.print(_health_table(searcher, own))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
 from bayeshpo.analysis.completeness import Completeness, completeness
+from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, macro, number, percent
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
@@ -43,7 +44,7 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     runs = results.runs()
     folder = results.path / "tables" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, health, traces = outcomes(runs), posterior_health(runs), Traces.of_results(results, runs)
+    rows, health, traces = outcomes(runs), posterior_health(fits_of(runs)), Traces.of_results(results, runs)
     overall = aggregates(traces)
     contents = {"regret.tex": _regret_table(rows, traces)} if rows else {}
     if overall:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bayeshpo.analysis.ahead import Ahead
 from bayeshpo.analysis.costs import against_cost
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
 
@@ -33,18 +33,18 @@ def main() -> None:
     print(text)
 
 
-def _common(runs: list[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Whole runs by engine: of those problems and seeds that all engines have finished."""
+def _common(runs: list[RunRecord]) -> dict[str, list[Fits]]:
+    """Fits of whole runs by engine: of those problems and seeds that all engines have finished."""
     engines = list(dict.fromkeys(run.searcher for run in runs))
     have = [{(r.problem, r.seed) for r in runs if r.searcher == engine} for engine in engines]
     shared = set.intersection(*have)
-    return {e: [r for r in runs if r.searcher == e and (r.problem, r.seed) in shared] for e in engines}
+    return by_searcher(fits_of([run for run in runs if (run.problem, run.seed) in shared]))
 
 
-def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
+def _predictions(fits: dict[str, list[Fits]]) -> list[str]:
     """A row an engine: log score of the next trial, less that of the reference's own runs, and coverage."""
-    scores = {e: np.array([np.nanmean(column(r.inference, "ahead_log_score")) for r in own]) for e, own in runs.items()}
-    count = len(next(iter(runs.values())))
+    scores = {e: np.array([Ahead.of([one]).mean_log_score for one in own], dtype=float) for e, own in fits.items()}
+    count = len(next(iter(fits.values())))
     lines = [
         f"{count} runs of each engine, the same problems and seeds. Log scores of the next trial are of the engine's",
         f"own trials: median, mean, and difference of runs' means from {_REFERENCE} on the same problem and seed.",
@@ -54,18 +54,17 @@ def _predictions(runs: dict[str, list[RunRecord]]) -> list[str]:
         "diagnosing |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for engine, own in runs.items():
-        rows = [row for run in own for row in run.inference]
-        known = [row for row in rows if row.get("ahead_pit") is not None]
+    for engine, own in fits.items():
+        rows, ahead = rows_of(own), Ahead.of(own)
         difference = scores[engine] - scores[_REFERENCE]
         error = difference.std(ddof=1) / np.sqrt(len(difference))
-        covered = [f"{c.share:.0%} ({c.low:.0%} to {c.high:.0%})" for c in coverage(known)]
+        covered = [f"{c.share:.0%} ({c.low:.0%} to {c.high:.0%})" for c in ahead.coverage]
         ok = np.mean([row["status"] == "ok" for row in rows])
         diagnosing, *proposing = (np.nansum(column(rows, f"seconds_{w}")) for w in ("diagnose", "sample", "maximise"))
         lines.append(
-            f"| {engine} | {np.median(column(known, 'ahead_log_score')):.2f} | {np.mean(scores[engine]):.2f} | "
+            f"| {engine} | {np.median(ahead.log_score):.2f} | {np.mean(scores[engine]):.2f} | "
             f"{difference.mean():+.2f} ± {error:.2f} | {covered[0]} | "
-            f"{covered[1]} | {len(known)} | {ok:.0%} | {np.median(column(rows, 'seconds_sample')):.2f} | "
+            f"{covered[1]} | {len(ahead)} | {ok:.0%} | {np.median(column(rows, 'seconds_sample')):.2f} | "
             f"{diagnosing / sum(proposing):.1%} |"
         )
     return lines
@@ -100,7 +99,7 @@ def _regret(traces: Traces) -> list[str]:
     return lines
 
 
-def _decisions(runs: dict[str, list[RunRecord]]) -> list[str]:
+def _decisions(fits: dict[str, list[Fits]]) -> list[str]:
     """A row an engine: how far a point estimate's proposal is from its own, and what its search would lose by it."""
     lines = [
         "At every sixth trial: distance of the point estimate's proposal from the engine's (root mean square over",
@@ -110,8 +109,8 @@ def _decisions(runs: dict[str, list[RunRecord]]) -> list[str]:
         "| engine | median distance | median loss | the same | fits |",
         "|---|---|---|---|---|",
     ]
-    for engine, own in runs.items():
-        rows = [row for run in own for row in run.inference if row.get("point_distance") is not None]
+    for engine, own in fits.items():
+        rows = [row for row in rows_of(own) if row.get("point_distance") is not None]
         if rows:
             apart, loss = column(rows, "point_distance"), column(rows, "point_loss")
             lines.append(

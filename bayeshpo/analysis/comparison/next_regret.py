@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from bayeshpo.analysis.checks import Fits, Row
 from bayeshpo.analysis.comparison.fitting import Fit, fitted
 from bayeshpo.analysis.comparison.result import interval_text
+from bayeshpo.analysis.fits import Fits, Row
 from bayeshpo.analysis.losses import aims_of, incumbent_losses, sign, true_losses
 from bayeshpo.analysis.regret import distance, simple_regret
 from bayeshpo.errors import SpecificationError

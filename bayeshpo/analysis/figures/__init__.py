@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bayeshpo.analysis.checks import fits_of
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.diagnosis import read_regression
@@ -39,6 +38,7 @@ from bayeshpo.analysis.figures import (
     style,
     wins,
 )
+from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError

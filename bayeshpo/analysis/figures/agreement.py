@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayeshpo.analysis.checks import Fits
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, over_seeds, pages, titles
 from bayeshpo.analysis.figures.style import Drawing, counted, guides, looks, new_figure, words
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.fits import Fits, column
 
 NOTHING = "no decision was compared with a point estimate's"
 _SHOWN = {

@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, Fits, Row, complaints
+from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
 from bayeshpo.analysis.figures.over_trials import Page, pages
 from bayeshpo.analysis.figures.style import WIDE, Drawing, counted, new_figure, words
+from bayeshpo.analysis.fits import Fits, Row
 
 NOTHING = "no surrogate was fitted"
 _MOST_PROBLEMS = 12

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, counted, guides, looks, new_figure, words
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.fits import column
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.inference.limits import ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayeshpo.analysis.ahead import POSITIONS, Ahead
-from bayeshpo.analysis.checks import Fits
 from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, WIDE, Drawing, new_figure, panel_width, words
+from bayeshpo.analysis.fits import Fits, by_searcher
 from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
 
 NOTHING = "no one-step-ahead predictions are on record"
@@ -16,8 +16,7 @@ NOTHING = "no one-step-ahead predictions are on record"
 
 def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
     """A panel a searcher; none without predictions."""
-    searchers = dict.fromkeys(run.searcher for run, _ in fits)
-    found = {s: Ahead.of(f for f in fits if f[0].searcher == s).distance for s in searchers}
+    found = {searcher: Ahead.of(own).distance for searcher, own in by_searcher(fits).items()}
     found = {searcher: distance for searcher, distance in found.items() if len(distance)}
     return [of_distances(found, width)] if found else []
 

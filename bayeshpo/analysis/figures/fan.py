@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.checks import Fits
 from bayeshpo.analysis.figures.over_trials import Page, pages
 from bayeshpo.analysis.figures.style import PRIOR, WIDE, Drawing, counted, file_name, guides, looks, new_figure, words
+from bayeshpo.analysis.fits import Fits
 
 NOTHING = "no quantiles of lengthscales are on record"
 # Of a mixture with the member's name before it.

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.checks import Fits
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, over_seeds, pages, titles
 from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, counted, guides, looks, new_figure, words
+from bayeshpo.analysis.fits import Fits
 from bayeshpo.analysis.recommended import remaining_regret
 
 NOTHING = "no expectation of the optimum is on record"

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.checks import Fits, Row
 from bayeshpo.analysis.figures.style import WIDE, file_name, words
+from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, rows_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Page:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """All rows of the page."""
-        return [row for fits in self.problems.values() for _, rows in fits for row in rows]
+        return [row for fits in self.problems.values() for row in rows_of(fits)]
 
     @property
     def seeds(self) -> list[int]:
@@ -36,13 +36,10 @@ class Page:
 def pages(name: str, fits: Sequence[Fits], has: Callable[[Row], bool], per_page: int) -> Iterator[Page]:
     """The figures of some name: of rows that have what is shown, at most so many problems each."""
     known = [(run, kept) for run, rows in fits if (kept := [row for row in rows if has(row)])]
-    searchers = list(dict.fromkeys(run.searcher for run, _ in known))
-    for searcher in searchers:
+    searchers = by_searcher(known)
+    for searcher, own in searchers.items():
         base = name if len(searchers) == 1 else file_name(name, searcher)
-        problems: dict[str, list[Fits]] = {}
-        for run, rows in known:
-            if run.searcher == searcher:
-                problems.setdefault(run.problem, []).append((run, rows))
+        problems = by_problem(own)
         labels = list(problems)
         for start in range(0, len(labels), per_page):
             part = {label: problems[label] for label in labels[start : start + per_page]}

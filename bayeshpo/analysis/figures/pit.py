@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayeshpo.analysis.ahead import POSITIONS, Ahead
-from bayeshpo.analysis.checks import Fits
 from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, new_figure, words
+from bayeshpo.analysis.fits import Fits, by_searcher
 from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
 
 NOTHING = "no one-step-ahead predictions are on record"
@@ -17,7 +17,7 @@ NOTHING = "no one-step-ahead predictions are on record"
 
 def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
     """A row a searcher: all predictions, the first half of each run's, and the second half; none without any."""
-    found = {searcher: Ahead.of(f for f in fits if f[0].searcher == searcher) for searcher in _searchers(fits)}
+    found = {searcher: Ahead.of(own) for searcher, own in by_searcher(fits).items()}
     found = {searcher: ahead for searcher, ahead in found.items() if len(ahead)}
     if not found:
         return []
@@ -40,10 +40,6 @@ def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
         "are lower than predicted."
     )
     return [Drawing("pit", figure, caption)]
-
-
-def _searchers(fits: Sequence[Fits]) -> list[str]:
-    return list(dict.fromkeys(run.searcher for run, _ in fits))
 
 
 def _panel(axes: Axes, pit: np.ndarray) -> None:

@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.checks import Fits, Row
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, pages, titles
 from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, counted, guides, new_figure, words
-from bayeshpo.analysis.health import column
+from bayeshpo.analysis.fits import Fits, Row, column
 from bayeshpo.inference.limits import KHAT_LIMIT
 
 NOTHING = "no posterior was reused"

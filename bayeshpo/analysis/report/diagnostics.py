@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.coverage import Coverage, coverage
-from bayeshpo.analysis.health import PosteriorHealth, column, posterior_health
+from bayeshpo.analysis.ahead import Ahead, Coverage
+from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, fits_of, rows_of
+from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, number, share, word
 from bayeshpo.analysis.report.measures import BY_HYPERPARAMETER, MEASURES, digits, known_measures
 from bayeshpo.analysis.summary import health_caption
 from bayeshpo.experiment.store import RunRecord
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Row]
 _ALL = "all"
 
 
 def diagnostics(runs: Sequence[RunRecord]) -> list[Block]:
     """Tables of health, of what became of fits, of every measure on record, of coverage and of hyperparameters."""
-    health = posterior_health(runs)
-    fits = {searcher: _fits(runs, searcher) for searcher in dict.fromkeys(row.searcher for row in health)}
-    tables = [*_health(health), *_measures(fits), _coverage(runs), _hyperparameters(fits)]
+    fits = fits_of(runs)
+    rows = {searcher: rows_of(own) for searcher, own in by_searcher(fits).items()}
+    tables = [*_health(posterior_health(fits)), *_measures(rows), _coverage(fits), _hyperparameters(rows)]
     return [table for table in tables if table is not None]
-
-
-def _fits(runs: Sequence[RunRecord], searcher: str) -> list[dict[str, Any]]:
-    return [row for run in runs if run.searcher == searcher for row in run.inference]
 
 
 def _health(health: Sequence[PosteriorHealth]) -> list[Table]:
@@ -65,20 +61,17 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
     return tables
 
 
-def _coverage(runs: Sequence[RunRecord]) -> Table | None:
+def _coverage(fits: Sequence[Fits]) -> Table | None:
     """By searcher and problem, and over all problems where there are several."""
     cells = []
-    for searcher in dict.fromkeys(run.searcher for run in runs):
-        fits: dict[str, list[dict[str, Any]]] = {}
-        for run in runs:
-            if run.searcher == searcher:
-                fits.setdefault(run.problem, []).extend(run.inference)
-        if len(fits) > 1:
-            fits[_ALL] = [row for rows in fits.values() for row in rows]
-        for problem, rows in fits.items():
-            scores = column(rows, "ahead_log_score")
-            score = float(np.nanmean(scores)) if np.isfinite(scores).any() else math.nan
-            cells += [[word(problem), word(searcher), *_covered(found), number(score)] for found in coverage(rows)]
+    for searcher, own in by_searcher(fits).items():
+        parts = by_problem(own)
+        for problem, part in (parts | ({_ALL: own} if len(parts) > 1 else {})).items():
+            ahead = Ahead.of(part)
+            cells += [
+                [word(problem), word(searcher), *_covered(found), number(len(ahead)), number(ahead.mean_log_score)]
+                for found in ahead.coverage
+            ]
     note = (
         "Trials within the central interval that was predicted for them before they were run. 95 % intervals of "
         "Clopper and Pearson, as if trials were independent."
@@ -90,7 +83,7 @@ def _covered(found: Coverage) -> list[Cell]:
     interval = Cell(f"{100 * found.low:.0f}\N{EN DASH}{100 * found.high:.0f} %", found.low)
     missed = not found.low <= found.nominal <= found.high
     agreement = Cell("no" if missed else "yes", strong=missed)
-    return [share(found.nominal), share(found.share), interval, agreement, number(found.trials)]
+    return [share(found.nominal), share(found.share), interval, agreement]
 
 
 def _hyperparameters(fits: Mapping[str, Rows]) -> Table | None:
