@@ -223,6 +223,11 @@ def _placed(X: np.ndarray) -> np.ndarray:
     return np.where(X == INACTIVE, _CENTRE, X)
 
 
+def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Root mean square over dimensions of the difference of points of the unit cube (..., D)."""
+    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
+
+
 def as_space(space: Any) -> SearchSpace:
     """A `SearchSpace` from one, from a ConfigSpace space, or from a plain dict.
 

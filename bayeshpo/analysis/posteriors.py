@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bayeshpo.experiment.store import RunRecord
-from bayeshpo.space import Configuration, SearchSpace
+from bayeshpo.space import Configuration, SearchSpace, distance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,10 +53,9 @@ def print_replay(
     title = f"Trial {iteration} of {run.problem}, {run.searcher}, seed {run.seed}"
     table = _table(title, ["proposal", *names, "distance"])
     X = space.encode(proposals.values())
-    apart = np.sqrt(np.mean((X - X[0]) ** 2, axis=1))
-    for (label, configuration), distance in zip(proposals.items(), apart, strict=True):
+    for (label, configuration), apart in zip(proposals.items(), distance(X, X[0]), strict=True):
         values = (_shown(configuration[name]) if name in configuration else "-" for name in names)
-        table.add_row(label, *values, f"{distance:.3g}")
+        table.add_row(label, *values, f"{apart:.3g}")
     console.print(table)
     for row in rows:
         told = ", ".join(f"{key} {_shown(row[key])}" for key in _FIT if row.get(key) is not None)

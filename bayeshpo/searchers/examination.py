@@ -12,6 +12,7 @@ from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
+from bayeshpo.space import distance
 from bayeshpo.trial import History
 
 if TYPE_CHECKING:
@@ -54,11 +55,6 @@ def examination(
     if not history.aims.objectives:
         row |= _share(posterior, maximum.x) | _remaining(known, history, rng)
     return row | {"seconds_examine": time.perf_counter() - start}
-
-
-def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Root mean square over dimensions of the difference of points of the unit cube (..., D)."""
-    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
 
 
 def _left_out(posterior: Posterior) -> dict[str, Any]:
