@@ -1,4 +1,4 @@
-"""Inference regret: the true value of what a searcher recommends in the end."""
+"""Inference regret: the true value of what a searcher recommends, in the end or on its way."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ from bayeshpo.experiment.store import RunRecord
 
 
 def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> float:
-    """Distance of the recommendation's true value from the optimum; NaN where either is not on record.
+    """`true_regret` of what a run recommended in the end; NaN where it did not.
 
     It is not the regret of the best observed value, which noise flatters: a searcher that recommends a lucky trial
     has a simple regret near 0 and an inference regret that is not.
     """
     recommendation = None if run.done is None else run.done.get("recommendation")
-    if recommendation is None or run.spec["optimum"] is None or aims_of(run).objectives:
-        return np.nan
-    value = true_value(trials[recommendation["index"]])
-    if value is None:
-        return np.nan
-    return float(distance(np.array(sign(run) * value), sign(run) * run.spec["optimum"]))
+    return np.nan if recommendation is None else true_regret(run, trials[recommendation["index"]])
 
 
 def remaining_regret(run: RunRecord) -> dict[int, float]:
-    """Distance of the recommendation's true value from the optimum, by the trial that was proposed beside it.
+    """`true_regret` of what was recommended, by the trial that was proposed beside it.
 
-    Empty where optimum or true values are not on record, and before a surrogate recommends.
+    Empty where that is not known, and before a surrogate recommends.
     """
-    if run.spec["optimum"] is None or aims_of(run).objectives:
-        return {}
     trials = run.trials
     found = {}
     for trial in trials:
         index = (trial.get("suggestion_info") or {}).get("recommended")
-        value = None if index is None or index >= len(trials) else true_value(trials[index])
-        if value is not None:
-            reference = sign(run) * run.spec["optimum"]
-            found[trial["index"]] = float(distance(np.array(sign(run) * value), reference))
-    return found
+        if index is not None and index < len(trials):
+            found[trial["index"]] = true_regret(run, trials[index])
+    return {trial: regret for trial, regret in found.items() if not np.isnan(regret)}
 
 
-def true_value(trial: Mapping[str, Any]) -> float | None:
+def true_regret(run: RunRecord, trial: Mapping[str, Any]) -> float:
+    """Distance of a trial's true value from the optimum; NaN where one is not on record, or objectives are several."""
+    value = _true_value(trial)
+    if value is None or run.spec["optimum"] is None or aims_of(run).objectives:
+        return np.nan
+    return float(distance(np.array(sign(run) * value), sign(run) * run.spec["optimum"]))
+
+
+def _true_value(trial: Mapping[str, Any]) -> float | None:
     """A trial's value without noise; None where the trial failed, or it is not known.
 
     Older records have none: of problems with a known optimum, which had no noise.
