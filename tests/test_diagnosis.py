@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from bayeshpo.analysis.diagnosis import diagnose, fitted, read_regression
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures import agreement, checks, coverage, fan, optimum, pit, predictors, reuse, style
 from bayeshpo.analysis.recommended import remaining_regret
+from bayeshpo.analysis.report.blocks import Table
+from bayeshpo.analysis.report.diagnostics import diagnostics
 from bayeshpo.analysis.statistics.uniformity import binomial_interval
 from bayeshpo.cli import app
 from bayeshpo.errors import SpecificationError
@@ -97,6 +100,40 @@ def test_verdict_says_what_was_built_in(changes, trust, text, tmp_path: Path):
     ahead = found["ahead"]
     assert ahead["trials"] == found["fits"]
     assert all(i["low"] <= i["share"] <= i["high"] for i in ahead["intervals"])
+
+
+def test_coverage_by_problem_shows_what_cancels_over_all(tmp_path: Path):
+    write_experiment(tmp_path, {"wide": {}, "narrow": {}}, ("bayesian",), 1, 15)
+    rng = np.random.default_rng(0)
+    for problem, place in (("wide", 0.5), ("narrow", 0.01)):
+        rows = [diagnosed(n, rng) | {"ahead_pit": place} for n in range(5, 15)]
+        write_run(tmp_path, problem, "bayesian", 0, [trial(i, 1.0) for i in range(15)], inference=rows)
+    [found] = of(tmp_path)
+    assert found["ahead"]["intervals"][0]["share"] == 0.5
+    for problem, hits in (("wide", 10), ("narrow", 0)):
+        own = found["ahead_by_problem"][problem]
+        assert own["trials"] == 10
+        for interval in own["intervals"]:
+            assert interval["share"] == hits / 10
+            assert (interval["low"], interval["high"]) == binomial_interval(hits, 10)
+    said = CliRunner().invoke(app, ["diagnose", str(tmp_path)]).output
+    for line in (r"wide +10 +100% \(69-100\) \* +100% \(69-100\)\s", r"narrow +10 +0% \(0-31\) \* +0% \(0-31\) \*"):
+        assert re.search(line, said)
+    blocks = diagnostics(Results(tmp_path).runs())
+    [table] = [b for b in blocks if isinstance(b, Table) and b.title == "Coverage one step ahead"]
+    assert [[cell.text for cell in row[:6]] for row in table.rows if row[2].text == "50 %"] == [
+        ["wide", "bayesian", "50 %", "100 %", "69\N{EN DASH}100 %", "no"],
+        ["narrow", "bayesian", "50 %", "0 %", "0\N{EN DASH}31 %", "no"],
+        ["all", "bayesian", "50 %", "50 %", "27\N{EN DASH}73 %", "yes"],
+    ]
+
+
+def test_coverage_of_one_problem_stands_once(tmp_path: Path):
+    write_experiment(tmp_path, {"p": {}}, ("bayesian",), 1, 15)
+    rows = [diagnosed(n, np.random.default_rng(n)) for n in range(5, 15)]
+    write_run(tmp_path, "p", "bayesian", 0, [trial(i, 1.0) for i in range(15)], inference=rows)
+    assert of(tmp_path)[0]["ahead_by_problem"] == {}
+    assert "by problem" not in CliRunner().invoke(app, ["diagnose", str(tmp_path)]).output
 
 
 def test_without_predictions_nothing_is_said_of_the_model(tmp_path: Path):

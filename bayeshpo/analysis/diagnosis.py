@@ -13,7 +13,7 @@ import numpy as np
 
 from bayeshpo.analysis.ahead import Ahead
 from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
-from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
+from bayeshpo.analysis.fits import Fits, by_problem, by_searcher, column, fits_of, rows_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, read_json, write_json
 
@@ -84,6 +84,7 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
         "actions": dict(Counter(str(row["action"]) for row in rows).most_common()),
         "audits": dict(Counter(row["audit_status"] for row in rows if "audit_status" in row)),
         "ahead": _ahead(Ahead.of(fits)),
+        "ahead_by_problem": _ahead_by_problem(fits),
         "decisions": _decisions(rows),
     }
     trust, verdict = _verdict(found)
@@ -96,12 +97,25 @@ def _ahead(ahead: Ahead) -> dict[str, Any] | None:
     halves = {name: ahead.part(ahead.late == late) for name, late in (("first", False), ("second", True))}
     return {
         "trials": len(ahead),
-        "intervals": [asdict(c) for c in ahead.coverage],
+        "intervals": _intervals(ahead),
         "uniformity": ahead.uniformity,
         "uniformity_halves": {name: half.uniformity if len(half) else None for name, half in halves.items()},
         "leaves_band": ahead.leaves_band,
         "log_score": ahead.mean_log_score,
     }
+
+
+def _ahead_by_problem(fits: Sequence[Fits]) -> dict[str, Any]:
+    """Coverage on each problem, where there are several: errors of opposite sign cancel in that of all."""
+    found = {problem: Ahead.of(own) for problem, own in by_problem(fits).items()}
+    found = {problem: ahead for problem, ahead in found.items() if len(ahead)}
+    if len(found) < 2:
+        return {}
+    return {p: {"trials": len(ahead), "intervals": _intervals(ahead)} for p, ahead in found.items()}
+
+
+def _intervals(ahead: Ahead) -> list[dict[str, float]]:
+    return [asdict(coverage) for coverage in ahead.coverage]
 
 
 def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:

@@ -40,6 +40,9 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
             "and of the second half of each run; score: mean log predictive density, to compare searchers on the "
             "same problems by.",
         )
+    if any(found["ahead_by_problem"] for found in searchers):
+        console.print(_ahead_by_problem(searchers))
+        _dim(console, "*: the nominal share is outside of the 95 % binomial interval.")
     if regression := record.get("regression"):
         report = regression["report"]
         checks = (
@@ -98,13 +101,34 @@ def _ahead(searchers: Any) -> Table:
         if ahead is None:
             table.add_row(found["searcher"], "0", *["-"] * (len(NOMINAL) + 4))
             continue
-        shares = [f"{i['share']:.0%} ({100 * i['low']:.0f}-{100 * i['high']:.0f})" for i in ahead["intervals"]]
         p = [ahead["uniformity"], *ahead["uniformity_halves"].values()]
         score = "-" if ahead["log_score"] is None else f"{ahead['log_score']:.2f}"
         table.add_row(
-            found["searcher"], str(ahead["trials"]), *shares, *("-" if v is None else f"{v:.1g}" for v in p), score
+            found["searcher"],
+            str(ahead["trials"]),
+            *map(_share, ahead["intervals"]),
+            *("-" if v is None else f"{v:.1g}" for v in p),
+            score,
         )
     return table
+
+
+def _ahead_by_problem(searchers: Any) -> Table:
+    table = _table("One step ahead, by problem")
+    table.add_column("searcher", no_wrap=True)
+    table.add_column("problem", overflow="fold")
+    for name in ("n", *(f"in {q:.0%}" for q in NOMINAL)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found in searchers:
+        for problem, ahead in found["ahead_by_problem"].items():
+            marks = ["" if i["low"] <= i["nominal"] <= i["high"] else " *" for i in ahead["intervals"]]
+            shares = [_share(i) + mark for i, mark in zip(ahead["intervals"], marks, strict=True)]
+            table.add_row(found["searcher"], problem, str(ahead["trials"]), *shares)
+    return table
+
+
+def _share(interval: Mapping[str, float]) -> str:
+    return f"{interval['share']:.0%} ({100 * interval['low']:.0f}-{100 * interval['high']:.0f})"
 
 
 def _table(title: str) -> Table:
