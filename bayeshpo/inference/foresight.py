@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from bayeshpo.inference.log_sum_exp import log_sum_exp
-from bayeshpo.inference.predictive import CHUNK, predictive
+from bayeshpo.inference.predictive import predictive
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
@@ -61,8 +61,7 @@ def foresee(posterior: Posterior, x: np.ndarray, loss: float) -> Foresight | Non
     """
     of, Q, Z = predictive(posterior.density), posterior.thinned(DRAWS), x[None]
     moments = []
-    for start in range(0, len(Q), CHUNK):
-        draws = of.condition(Q[start : start + CHUNK], posterior.data)
+    for draws in of.in_chunks(Q, posterior.data):
         members = of.members(draws)
         if not all(member.says_noise for member, _ in members):
             return None

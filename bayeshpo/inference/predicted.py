@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.joint import JointPredictive
-from bayeshpo.inference.predictive import ModelPredictive, predictive
+from bayeshpo.inference.predictive import ConditionedDraws, ModelPredictive, predictive
 from bayeshpo.surrogates.symbolic import UNCOMPILED, pm
 
 if TYPE_CHECKING:
@@ -36,26 +36,29 @@ def predicted(posterior: Posterior, rng: np.random.Generator) -> dict[str, xr.Da
     step = max(1, int(np.ceil(Q.shape[0] * Q.shape[1] * n**3 / _WORK)))
     draws = np.arange(Q.shape[1])[::step]
     flat = np.ascontiguousarray(Q[:, ::step].reshape(-1, Q.shape[2]))
-    groups: dict[str, np.ndarray] = {}
-    with contextlib.suppress(SpecificationError):
-        groups["log_likelihood"] = of.left_out(flat, data)
-    if of.says_noise and posterior.density.surrogate.is_joint:
-        groups["posterior_predictive"] = _replicated(of, flat, data, rng)
-    found = {name: _dataset(values.reshape(Q.shape[0], len(draws), n), draws) for name, values in groups.items()}
+    parts = [_said(of, part, rng) for part in of.in_chunks(flat, data, max(1, int(_ENTRIES / n**2)))]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    found = {name: _dataset(values.reshape(Q.shape[0], len(draws), n), draws) for name, values in joined.items()}
     prior = _prior_predictive(posterior, rng)
     return found | ({} if prior is None else {"prior_predictive": _dataset(prior[None], np.arange(len(prior)))})
 
 
-def _replicated(of: ModelPredictive, Q: np.ndarray, data: Any, rng: np.random.Generator) -> np.ndarray:
+def _said(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """What conditioned draws say of the trials, (S, n) each, by the group's name."""
+    found = {}
+    with contextlib.suppress(SpecificationError):
+        found["log_likelihood"] = of.left_out_of(draws)
+    if of.says_noise and of.density.surrogate.is_joint:
+        found["posterior_predictive"] = _replicated(of, draws, rng)
+    return found
+
+
+def _replicated(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Generator) -> np.ndarray:
     """Outcomes (S, n) of new trials at the points of the old ones."""
-    joint, n = JointPredictive(of, noise=False), len(data.y)
-    size, found = max(1, int(_ENTRIES / n**2)), []
-    for start in range(0, len(Q), size):
-        draws = of.condition(Q[start : start + size], data)
-        anchored = joint.anchored(draws, np.tile(data.X, (len(draws.fitted), 1, 1)))
-        noise = np.sqrt(of.noise(draws, data.X))
-        found.append(anchored.paths(1, rng)[:, 0, :] + noise * rng.standard_normal(noise.shape))
-    return np.concatenate(found)
+    X = draws.data["X"]
+    anchored = JointPredictive(of, noise=False).anchored(draws, np.tile(X, (len(draws.fitted), 1, 1)))
+    noise = np.sqrt(of.noise(draws, X))
+    return anchored.paths(1, rng)[:, 0, :] + noise * rng.standard_normal(noise.shape)
 
 
 def _prior_predictive(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:

@@ -106,16 +106,19 @@ class Predictive(ABC):
         """The trials, and further points (m, D) with what is believed of them (m,), as `Surrogate.believing`."""
         return self.density.surrogate.believing(self.density.columns, data, X, y)
 
+    def in_chunks(self, Q: np.ndarray, data: Any, size: int = CHUNK) -> Iterator[Any]:
+        """Draws as `condition` gives them, ``size`` at a time: what is made of each part bounds the memory."""
+        return (self.condition(Q[i : i + size], data) for i in range(0, len(Q), size))
+
     def fitted(self, posterior: Any, most: int = 1024) -> np.ndarray:
         """Posterior mean (n,) at the training points, over up to ``most`` equally weighted draws."""
         Q = posterior.thinned(most)
-        parts = [self.condition(Q[i : i + CHUNK], posterior.data).fitted for i in range(0, len(Q), CHUNK)]
-        return np.concatenate(parts).mean(axis=0)
+        return np.concatenate([draws.fitted for draws in self.in_chunks(Q, posterior.data)]).mean(axis=0)
 
     def at(self, posterior: Any, Z: np.ndarray, most: int = 1024) -> tuple[np.ndarray, np.ndarray]:
         """As calling it, over up to ``most`` equally weighted draws of a posterior, in bounded memory."""
         Q = posterior.thinned(most)
-        parts = [self(self.condition(Q[i : i + CHUNK], posterior.data), Z) for i in range(0, len(Q), CHUNK)]
+        parts = [self(draws, Z) for draws in self.in_chunks(Q, posterior.data)]
         return np.concatenate([m for m, _ in parts]), np.concatenate([v for _, v in parts])
 
 
@@ -177,11 +180,12 @@ class ModelPredictive(Predictive):
 
     def left_out(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log density (S, n) of each outcome given all the others, under unconstrained draws Q (S, Q)."""
-        parts = (self.condition(Q[i : i + CHUNK], data) for i in range(0, len(Q), CHUNK))
-        size = len(data.y) ** 2
-        return np.concatenate(
-            [self._compiled_left_out(*own_arrays(d), *d.data.values(), entries=size)[0] for d in parts]
-        )
+        return np.concatenate([self.left_out_of(draws) for draws in self.in_chunks(Q, data)])
+
+    def left_out_of(self, draws: ConditionedDraws) -> np.ndarray:
+        """As `left_out`, (S, n), of draws that are conditioned already."""
+        size = draws.fitted.shape[1] ** 2
+        return self._compiled_left_out(*own_arrays(draws), *draws.data.values(), entries=size)[0]
 
     def prepare_left_out(self) -> None:
         """Compile what `left_out` needs, if it is not compiled yet."""
