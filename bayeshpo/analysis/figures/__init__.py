@@ -60,9 +60,9 @@ _OF_TRACES = (
 _OF_RUNS = (
     (lengthscales.draw, "lengthscales", "no kept posterior has lengthscales and their prior"),
     (slice.draw, "slice", "no kept posterior has slices"),
-    (convergence.draw, "convergence", "no surrogate was fitted"),
 )
 _OF_FITS = (
+    (convergence.draw, "convergence", convergence.NOTHING),
     (checks.draw, "checks", checks.NOTHING),
     (reuse.draw, "reuse", reuse.NOTHING),
     (pit.draw, "pit", pit.NOTHING),
@@ -72,9 +72,8 @@ _OF_FITS = (
     (optimum.draw, "optimum", optimum.NOTHING),
 )
 
-
 # What `bayeshpo diagnose` draws.
-OF_POSTERIORS = ("convergence", *(name for _, name, _ in _OF_FITS), "predictors")
+OF_POSTERIORS = (*(name for _, name, _ in _OF_FITS), "predictors")
 
 
 @dataclass(frozen=True)

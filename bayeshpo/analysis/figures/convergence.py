@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, counted, guides, looks, new_figure, words
-from bayeshpo.analysis.fits import column
-from bayeshpo.experiment.store import RunRecord
+from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, rows_of
 from bayeshpo.inference.limits import ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT
 
+NOTHING = "no surrogate was fitted"
 _PANELS = 4
 
 
@@ -35,39 +35,39 @@ _MEASURES = (
 )
 
 
-def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
+def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
     """Figures of at most four problems each, two in a narrow column; none if nothing was fitted."""
-    fitted = [run for run in runs if run.inference]
-    problems = list(dict.fromkeys(run.problem for run in fitted))
+    problems = list(by_problem(fits))
     drawings = []
     panels = _PANELS if width >= WIDE else 2
     for start in range(0, len(problems), panels):
         shown = problems[start : start + panels]
         name = "convergence" if start == 0 else f"convergence_{start // panels + 1}"
-        drawings.append(_figure(name, shown, [run for run in fitted if run.problem in shown], width))
+        drawings.append(_figure(name, [own for own in fits if own[0].problem in shown], width))
     return drawings
 
 
-def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width: float) -> Drawing:
-    style = looks(run.searcher for run in runs)
+def _figure(name: str, fits: Sequence[Fits], width: float) -> Drawing:
+    problems, rows = by_problem(fits), rows_of(fits)
+    style = looks(run.searcher for run, _ in fits)
     single = len(problems) == 1
-    measures = _measured(runs)
+    measures = _measured(rows)
     figure = new_figure(width, 3.0 if single else 1.0 * len(measures) + 0.75)
     if single:
         cells = figure.subplots(2, 2, sharex=True).ravel()
         grid = cells[: len(measures), None]
         for unused in cells[len(measures) :]:
             unused.set_axis_off()
-        figure.suptitle(words(problems[0]), fontsize="medium", x=0.01, ha="left")
+        figure.suptitle(words(next(iter(problems))), fontsize="medium", x=0.01, ha="left")
     else:
         grid = figure.subplots(len(measures), len(problems), sharex="col", sharey="row", squeeze=False)
         for problem, axes in zip(problems, grid[0], strict=True):
             axes.set_title(words(problem))
-    for measure, row in zip(measures, grid, strict=True):
-        for problem, axes in zip(problems, row, strict=True):
-            _panel(axes, measure, [run for run in runs if run.problem == problem], style)
-        _scale(row[0], measure, np.concatenate([column(run.inference, measure.column) for run in runs]))
-        row[0].set_ylabel(measure.label, multialignment="center")
+    for measure, panels in zip(measures, grid, strict=True):
+        for own, axes in zip(problems.values(), panels, strict=True):
+            _panel(axes, measure, own, style)
+        _scale(panels[0], measure, column(rows, measure.column))
+        panels[0].set_ylabel(measure.label, multialignment="center")
     for axes in grid[-2:].ravel() if single else grid[-1]:
         axes.set_xlabel("trials seen")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
@@ -78,19 +78,19 @@ def _figure(name: str, problems: Sequence[str], runs: Sequence[RunRecord], width
     ]
     handles.append(Line2D([], [], color=WARNING, linestyle="--", linewidth=0.8, label="limit"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if width >= WIDE else 2)
-    return Drawing(name, figure, _caption(problems, runs, measures))
+    return Drawing(name, figure, _caption(fits, measures))
 
 
-def _measured(runs: Sequence[RunRecord]) -> list[_Measure]:
+def _measured(rows: Sequence[Row]) -> list[_Measure]:
     """At most four measures that these engines have: not every one of them diverges, or reuses draws."""
-    known = [m for m in _MEASURES if np.isfinite(np.concatenate([column(r.inference, m.column) for r in runs])).any()]
+    known = [m for m in _MEASURES if np.isfinite(column(rows, m.column)).any()]
     return [m for m in known if m.column != "khat"] if len(known) > _PANELS else known
 
 
-def _panel(axes: Axes, measure: _Measure, runs: Sequence[RunRecord], style: dict[str, Look]) -> None:
-    for run in runs:
+def _panel(axes: Axes, measure: _Measure, fits: Sequence[Fits], style: dict[str, Look]) -> None:
+    for run, rows in fits:
         look = style[run.searcher]
-        n, values = column(run.inference, "n"), column(run.inference, measure.column)
+        n, values = column(rows, "n"), column(rows, measure.column)
         axes.plot(n, values, color=look.color, linewidth=0.4, alpha=0.35)
         axes.plot(n, values, look.marker, color=look.color, markersize=2.3, alpha=0.75, markeredgewidth=0)
     if measure.limit is not None:
@@ -120,16 +120,15 @@ def _scale(axes: Axes, measure: _Measure, values: np.ndarray) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
-def _caption(problems: Sequence[str], runs: Sequence[RunRecord], measures: Sequence[_Measure]) -> str:
-    pairs = dict.fromkeys((run.problem, run.searcher) for run in runs)
-    seeds = [sum((run.problem, run.searcher) == pair for run in runs) for pair in pairs]
-    fits = sum(len(run.inference) for run in runs)
+def _caption(fits: Sequence[Fits], measures: Sequence[_Measure]) -> str:
+    problems = by_problem(fits)
+    seeds = [len(runs) for own in problems.values() for runs in by_searcher(own).values()]
     where = "the problem" if len(problems) == 1 else "each problem"
     shown = {m.column for m in measures}
     between = "divergent transitions; " if "divergences" in shown else ""
     between += f"Pareto k-hat of reweighted draws, with its limit {KHAT_LIMIT:g}; " if "khat" in shown else ""
     return (
-        f"Convergence of every fit of the surrogate against the number of trials it saw: {fits} fits, "
+        f"Convergence of every fit of the surrogate against the number of trials it saw: {len(rows_of(fits))} fits, "
         f"{counted(seeds, 'seed')} on {where}, one thin line per run. Largest R-hat and smallest bulk effective sample "
         f"size over all parameters, with the limits {RHAT_LIMIT:g} and {ESS_LIMIT:g} (dashed); {between}"
         "seconds of sampling, without compiling."
