@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayeshpo.history import History as History
     from bayeshpo.inference.stacked import StackedSurrogate as StackedSurrogate
     from bayeshpo.searchers.bayesian import BayesianSearcher as BayesianSearcher
     from bayeshpo.searchers.gradient.finite_difference import FiniteDifferenceSearcher as FiniteDifferenceSearcher
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from bayeshpo.stopping import Unchanged as Unchanged
     from bayeshpo.study import Study as Study
     from bayeshpo.surrogates.base import Surrogate as Surrogate
-    from bayeshpo.trial import History as History
     from bayeshpo.trial import Outcome as Outcome
     from bayeshpo.trial import Suggestion as Suggestion
     from bayeshpo.trial import Trial as Trial
@@ -45,7 +45,7 @@ _PUBLIC = {
     "Unchanged": "bayeshpo.stopping",
     "StackedSurrogate": "bayeshpo.inference.stacked",
     "Surrogate": "bayeshpo.surrogates.base",
-    "History": "bayeshpo.trial",
+    "History": "bayeshpo.history",
     "Outcome": "bayeshpo.trial",
     "Suggestion": "bayeshpo.trial",
     "Trial": "bayeshpo.trial",

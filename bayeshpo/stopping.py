@@ -12,8 +12,8 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.searchers.base import Searcher
 
 if TYPE_CHECKING:
+    from bayeshpo.history import History
     from bayeshpo.randomness import Streams
-    from bayeshpo.trial import History
 
 
 class StoppingRule(ABC):

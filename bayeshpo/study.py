@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bayeshpo.aims import Aims, Direction
 from bayeshpo.errors import SpaceExhausted, SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, evaluate
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
 from bayeshpo.stopping import Budget, StoppingRule
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 if TYPE_CHECKING:
     import numpy as np

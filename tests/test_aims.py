@@ -11,9 +11,10 @@ import bayeshpo
 from bayeshpo.aims import Aims, Limits
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import read
+from bayeshpo.history import History
 from bayeshpo.problem import aims
 from bayeshpo.registry import create
-from bayeshpo.trial import History, Outcome, Status, Suggestion, Trial
+from bayeshpo.trial import Outcome, Status, Suggestion, Trial
 
 LINE = {"x": (0.0, 1.0)}
 BOTH = {"objectives": {"speed": "maximize"}, "constraints": {"memory": (None, 8.0)}}

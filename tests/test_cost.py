@@ -14,11 +14,12 @@ from bayeshpo.acquisitions.cost_ei import ExpectedImprovementPerSecond
 from bayeshpo.acquisitions.ei import ExpectedImprovement
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.outlook import Evidence
+from bayeshpo.history import History
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.study import Study
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 NOTHING = np.empty((0, 2)), np.empty(0)
 

@@ -12,6 +12,7 @@ from surrogate_cases import OF_THE_TRIALS, PLANE, TREE, central_differences, lef
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import FunctionProblem
 from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.registry import SURROGATES, create
@@ -27,7 +28,6 @@ from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 from bayeshpo.testing import SurrogateUnderTest
 from bayeshpo.testing import surrogates as promises
 from bayeshpo.testing.trials import history_of
-from bayeshpo.trial import History
 
 COLUMNS = Columns.of(TREE)
 SURROGATE = DerivativeGaussianProcess()

@@ -11,6 +11,7 @@ from scipy import stats
 from surrogate_cases import OF_THE_TRIALS, TREE, density_on, left_out_by_hand
 
 from bayeshpo.diagnostics.calibration import simulated
+from bayeshpo.history import History
 from bayeshpo.inference.density import log_density
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.space import as_space
@@ -23,7 +24,7 @@ from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 from bayeshpo.testing import SurrogateUnderTest
 from bayeshpo.testing.trials import bowl, history_of
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 COLUMNS = Columns.of(TREE)
 SURROGATE = LearningCurveGaussianProcess()

@@ -13,6 +13,7 @@ from ConfigSpace.forbidden import ForbiddenAndConjunction, ForbiddenEqualsClause
 from ConfigSpace.hyperparameters import CategoricalHyperparameter, UniformFloatHyperparameter
 
 from bayeshpo.errors import SpaceExhausted, SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities, capabilities
 from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.problems.synthetic import Branin, Hartmann6
@@ -26,7 +27,7 @@ from bayeshpo.searchers.random import RandomSearcher
 from bayeshpo.searchers.sobol import SobolSearcher
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.study import Study
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 FLOATS = {"a": (0.0, 1.0), "b": (0.0, 1.0), "c": (0.0, 1.0)}
 FINITE = {"a": (1, 5), "b": [0.1, 0.2, 0.4], "c": ["x", "y"]}

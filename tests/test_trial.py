@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bayeshpo.history import History
 from bayeshpo.space import as_space
-from bayeshpo.trial import History, Outcome, Status, Suggestion, Trial
+from bayeshpo.trial import Outcome, Status, Suggestion, Trial
 
 SPACE = as_space({"x": (0.0, 1.0), "y": (0.0, 2.0)})
 

@@ -16,11 +16,12 @@ from bayeshpo.experiment import spec
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.experiment.worker import Progress, execute
+from bayeshpo.history import History
 from bayeshpo.randomness import Streams
 from bayeshpo.registry import Entry
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.space import as_space
-from bayeshpo.trial import History, Outcome, Suggestion
+from bayeshpo.trial import Outcome, Suggestion
 
 BRANIN = 'name = "branin"'
 LOGISTIC = 'name = "logistic_breast_cancer"'

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from bayeshpo.acquisitions.beside import ModelBeside
+from bayeshpo.history import History
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.laplace import Laplace
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.scale import Scale
-from bayeshpo.trial import History
 
 _ENGINE = Laplace(draws=400)
 # Seconds below a millisecond are those of the clock.

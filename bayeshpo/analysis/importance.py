@@ -14,8 +14,9 @@ from bayeshpo.analysis.kept import open_kept
 from bayeshpo.analysis.spaces import space_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import RunRecord
+from bayeshpo.history import History
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History, Trial
+from bayeshpo.trial import Trial
 
 # Posterior draws whose functions are taken apart; base points of each, a power of two; points predicted at a time.
 DRAWS, POINTS, _AT_ONCE = 64, 512, 2048

@@ -10,9 +10,10 @@ from typing import Any
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import ProblemSpec, SearcherSpec
 from bayeshpo.experiment.store import RunRecord
+from bayeshpo.history import History
 from bayeshpo.problem import Problem, aims
 from bayeshpo.study import Study
-from bayeshpo.trial import History, Suggestion, Trial
+from bayeshpo.trial import Suggestion, Trial
 
 # What can be another part of a Bayesian searcher.
 PARTS = ("surrogate", "acquisition", "inference")

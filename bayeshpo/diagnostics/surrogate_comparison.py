@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.inference.base import Engine
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.fitting import fit
@@ -18,7 +19,6 @@ from bayeshpo.inference.stacked import left_out
 from bayeshpo.inference.stacking import stacked
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.trial import History
 
 
 @dataclass(frozen=True, eq=False)

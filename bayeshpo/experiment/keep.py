@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from bayeshpo.trial import History
+from bayeshpo.history import History
 
 
 def _checked(value: Any) -> Any:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History, Suggestion, Trial
+from bayeshpo.trial import Suggestion, Trial
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
@@ -22,7 +23,7 @@ from bayeshpo.searchers.initial import sobol_points
 from bayeshpo.searchers.objectives import Flat
 from bayeshpo.searchers.parts import Parts
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History, Suggestion, Trial
+from bayeshpo.trial import Suggestion, Trial
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayeshpo.aims import LIKELY
+from bayeshpo.history import History
 from bayeshpo.maximizers import Maximizer
 from bayeshpo.pareto import lowest
 from bayeshpo.randomness import Streams
@@ -16,7 +17,7 @@ from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.fits import Fits, unforeseen
 from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws
 from bayeshpo.searchers.parts import Parts
-from bayeshpo.trial import History, Trial
+from bayeshpo.trial import Trial
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.base import Acquisition

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bayeshpo.history import History
 from bayeshpo.inference.predicted import predicted
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.beliefs import Beliefs
 from bayeshpo.searchers.front import front
 from bayeshpo.searchers.slices import slices
-from bayeshpo.trial import History, Trial
+from bayeshpo.trial import Trial
 
 
 def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) -> Any:

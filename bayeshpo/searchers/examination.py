@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayeshpo.history import History
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.space import distance
-from bayeshpo.trial import History
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayeshpo.history import History
 from bayeshpo.randomness import Streams
-from bayeshpo.trial import History, Trial
+from bayeshpo.trial import Trial
 
 if TYPE_CHECKING:
     from bayeshpo.inference.base import Engine

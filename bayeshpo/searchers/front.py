@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from bayeshpo.aims import sign_of
+from bayeshpo.history import History
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
-from bayeshpo.trial import History
 
 DRAWS = 128
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bayeshpo.errors import SpaceExhausted
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History, Suggestion
+from bayeshpo.trial import Suggestion
 
 
 class GridSearcher(Searcher):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayeshpo.aims import LIKELY
+from bayeshpo.history import History
 from bayeshpo.maximizers import Maximizer
 from bayeshpo.searchers.objectives import CHOICE_DRAWS, SEARCH_DRAWS
 from bayeshpo.space import Configuration
-from bayeshpo.trial import History, Trial
+from bayeshpo.trial import Trial
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.outlook import Evidence

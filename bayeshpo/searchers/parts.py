@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.registry import ENGINES, KINDS, SURROGATES, check_name, create, load
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History
 
 if TYPE_CHECKING:
     from bayeshpo.acquisitions.base import Acquisition

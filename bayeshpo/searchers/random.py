@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bayeshpo.history import History
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
-from bayeshpo.trial import History, Suggestion
+from bayeshpo.trial import Suggestion
 
 
 class RandomSearcher(Searcher):

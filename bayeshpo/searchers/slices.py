@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayeshpo.history import History
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
-from bayeshpo.trial import History
 
 POSITIONS = 101
 DRAWS = 32

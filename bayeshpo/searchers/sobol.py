@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bayeshpo.history import History
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.initial import sobol_points
-from bayeshpo.trial import History, Suggestion
+from bayeshpo.trial import Suggestion
 
 
 class SobolSearcher(Searcher):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayeshpo.history import History
 from bayeshpo.surrogates.scale import Scale
-from bayeshpo.trial import History
 
 # Points of a curve that are used, its end among them, and the share of its successor's fidelity that one has at most:
 # about equally far apart in the logarithm, over the last two and a half doublings of the training.

@@ -10,6 +10,7 @@ import numpy as np
 import pymc
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData, multivariate_normal
 from bayeshpo.surrogates.columns import Columns
@@ -18,7 +19,6 @@ from bayeshpo.surrogates.kernels import stationary
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.priors import given, register
 from bayeshpo.surrogates.symbolic import pm, pt
-from bayeshpo.trial import History
 
 
 @dataclass(frozen=True)

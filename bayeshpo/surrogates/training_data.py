@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayeshpo.history import History
 from bayeshpo.surrogates.curves import Curve, curves_of
 from bayeshpo.surrogates.scale import Scale
-from bayeshpo.trial import History
 
 # Arrays of outcomes beside the losses, in units of the standardised loss.
 _MORE_OUTCOMES = ("slopes", "rise", "stopped_y")

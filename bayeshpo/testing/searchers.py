@@ -19,13 +19,15 @@ from ConfigSpace import CategoricalHyperparameter, ConfigurationSpace, UniformFl
 from ConfigSpace.conditions import EqualsCondition
 from ConfigSpace.forbidden import ForbiddenAndConjunction, ForbiddenEqualsClause
 
+from bayeshpo.aims import Direction
 from bayeshpo.errors import SpaceExhausted, SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, SearchSpace, as_space
 from bayeshpo.study import Study
-from bayeshpo.trial import Direction, History, Outcome, Trial
+from bayeshpo.trial import Outcome, Trial
 
 Make = Callable[[], Searcher]
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from bayeshpo.aims import Direction
+from bayeshpo.history import History
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 Rises = Sequence[tuple[float, float]]
 

@@ -28,6 +28,7 @@ from scipy.stats import norm
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.rows import Rows
+from bayeshpo.history import History
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.over_draws import OverDraws
 from bayeshpo.inference.posterior import Posterior
@@ -42,7 +43,7 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.scale import Scale
 from bayeshpo.surrogates.symbolic import pt
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 _FINISHED, _STOPPED, _UNSEEN, _DRAWS = 10, 10, 100, 256
 _SHARES = (0.5, 0.25)

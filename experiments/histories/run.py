@@ -23,6 +23,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.rows import Rows
+from bayeshpo.history import History
 from bayeshpo.inference.density import log_density
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.registry import SURROGATES, create
@@ -30,7 +31,6 @@ from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.testing.trials import history_of
-from bayeshpo.trial import History
 
 STUDIES = Path(__file__).parents[2] / "tests" / "recorded_histories"
 LEFT_OUT = {"multi_task", "derivative", "stacked"}

@@ -9,10 +9,11 @@ import numpy as np
 from records import Cell, Records
 
 import bayeshpo
+from bayeshpo.history import History
 from bayeshpo.problems.synthetic import Branin, Hartmann6, SyntheticFunction
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.initial import sobol_points
-from bayeshpo.trial import History, Outcome, Suggestion, Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 N_INITIAL = 10
 NAME = "speed"

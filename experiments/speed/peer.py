@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bayeshpo.experiment.peers.external import PROTOCOL, Process, described
-from bayeshpo.trial import History
+from bayeshpo.history import History
 
 _SCRIPT = Path(__file__).parents[1] / "peers" / "botorch_peer.py"
 _TIMEOUT = 7200.0

@@ -15,7 +15,7 @@ from records import Cell, Records
 from study import point_estimate, seconds_to_predict, split
 
 import bayeshpo
-from bayeshpo.trial import History
+from bayeshpo.history import History
 
 # Trials that the posterior is carried through after its first fit; fewer once they took so many seconds.
 _CARRIED, _ENOUGH = 5, 60.0

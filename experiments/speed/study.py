@@ -15,9 +15,9 @@ from probe import Probe
 from records import Cell, Records
 
 import bayeshpo
+from bayeshpo.history import History
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.searchers.objectives import CHOICE_DRAWS
-from bayeshpo.trial import History
 
 DIMENSION = 6
 # Point estimates are timed at every fifth number of trials, several times.

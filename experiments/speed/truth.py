@@ -21,6 +21,7 @@ from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.outlook import Evidence
+from bayeshpo.history import History
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.predictive import predictive
@@ -30,7 +31,6 @@ from bayeshpo.registry import create
 from bayeshpo.searchers.objectives import CHOICE_DRAWS
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.trial import History
 
 # Draws of the reference on which the acquisition is averaged.
 _ACQUISITION_DRAWS = 20_000

@@ -23,6 +23,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from bayeshpo.experiment.rows import Rows
+from bayeshpo.history import History
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
@@ -34,7 +35,7 @@ from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.multi_task import MultiTaskGaussianProcess
 from bayeshpo.testing.trials import history_of
-from bayeshpo.trial import History, Outcome
+from bayeshpo.trial import Outcome
 
 HELD_OUT, _EARLIER = 200, 30
 

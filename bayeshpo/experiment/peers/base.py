@@ -8,11 +8,12 @@ from typing import Any
 
 from bayeshpo.errors import BayeshpoError, SpaceExhausted, told
 from bayeshpo.experiment.peers.spaces import plain
+from bayeshpo.history import History
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import History, Suggestion, Trial
+from bayeshpo.trial import Suggestion, Trial
 
 # Entry of a suggestion's info: how many trials the peer had been told when it was asked.
 _TOLD = "told"

@@ -12,11 +12,12 @@ from sklearn.utils import check_random_state
 from bayeshpo.encoding import Encoding
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.experiment.peers.spaces import completed, plain, refuse
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.space import Configuration, SearchSpace
-from bayeshpo.trial import History, Suggestion
+from bayeshpo.trial import Suggestion
 
 _LACKING = ("conditions", "forbidden clauses", "weights of choices")
 

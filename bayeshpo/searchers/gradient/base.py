@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.gradient.descent import FAILED, Answer, Conversation, Slope, descend
 from bayeshpo.searchers.initial import sobol_points
 from bayeshpo.space import SearchSpace
-from bayeshpo.trial import History, Suggestion
+from bayeshpo.trial import Suggestion
 
 _STEP = "gradient_step"
 _FIRST_STARTS = 16
