@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from bayeshpo.searchers.grid import GridSearcher as GridSearcher
     from bayeshpo.searchers.random import RandomSearcher as RandomSearcher
     from bayeshpo.searchers.sobol import SobolSearcher as SobolSearcher
+    from bayeshpo.searchers.successive_halving import SuccessiveHalvingSearcher as SuccessiveHalvingSearcher
     from bayeshpo.space import SearchSpace as SearchSpace
     from bayeshpo.stopping import Budget as Budget
     from bayeshpo.stopping import RegretBelow as RegretBelow
     from bayeshpo.stopping import Seconds as Seconds
     from bayeshpo.stopping import StoppingRule as StoppingRule
     from bayeshpo.stopping import Unchanged as Unchanged
+    from bayeshpo.stopping import Work as Work
     from bayeshpo.study import Study as Study
     from bayeshpo.surrogates.base import Surrogate as Surrogate
     from bayeshpo.trial import Outcome as Outcome
@@ -35,6 +37,7 @@ _PUBLIC = {
     "BayesianSearcher": "bayeshpo.searchers.bayesian",
     "RandomSearcher": "bayeshpo.searchers.random",
     "SobolSearcher": "bayeshpo.searchers.sobol",
+    "SuccessiveHalvingSearcher": "bayeshpo.searchers.successive_halving",
     "GridSearcher": "bayeshpo.searchers.grid",
     "FiniteDifferenceSearcher": "bayeshpo.searchers.gradient.finite_difference",
     "HypergradientSearcher": "bayeshpo.searchers.gradient.hypergradient",
@@ -43,6 +46,7 @@ _PUBLIC = {
     "Seconds": "bayeshpo.stopping",
     "RegretBelow": "bayeshpo.stopping",
     "Unchanged": "bayeshpo.stopping",
+    "Work": "bayeshpo.stopping",
     "StackedSurrogate": "bayeshpo.inference.stacked",
     "Surrogate": "bayeshpo.surrogates.base",
     "History": "bayeshpo.history",

@@ -82,6 +82,32 @@ class History:
         return np.array([t.failed for t in self.trials], dtype=bool)
 
     @cached_property
+    def taken_up(self) -> np.ndarray:
+        """Which trials were stopped and their trainings taken up by later trials, which say all that is known (n,)."""
+        continued = {t.suggestion.continues for t in self.trials}
+        return np.array([t.suggestion.index in continued for t in self.trials], dtype=bool)
+
+    @cached_property
+    def stopped(self) -> np.ndarray:
+        """Which trials were stopped, and nobody has taken up their trainings (n,)."""
+        return np.array([t.stopped for t in self.trials], dtype=bool) & ~self.taken_up
+
+    @property
+    def awaiting(self) -> list[Trial]:
+        """The stopped trials of trainings that nobody is about to take up either."""
+        awaited = {s.continues for s in self.pending}
+        stopped = (self.trials[i] for i in np.flatnonzero(self.stopped))
+        return [t for t in stopped if t.suggestion.index not in awaited]
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """Which share of a training each trial has done (n,)."""
+        reached = [_reached(t) for t in self.trials]
+        place = {t.suggestion.index: i for i, t in enumerate(self.trials)}
+        begun = [0.0 if t.suggestion.continues is None else reached[place[t.suggestion.continues]] for t in self.trials]
+        return np.array(reached) - np.array(begun)
+
+    @cached_property
     def bounds(self) -> np.ndarray:
         """What the losses of censored trials are at least (n,); NaN where a trial carries no bound."""
         bounds = (t.outcome.bound for t in self.trials)
@@ -108,6 +134,11 @@ class History:
         """Standard errors of the losses (n,); NaN where a trial carries none."""
         errors = (t.outcome.standard_error for t in self.trials)
         return np.array([np.nan if e is None else e for e in errors])
+
+    @property
+    def work(self) -> float:
+        """What all trials cost, in the problem's own unit."""
+        return sum(t.outcome.work for t in self.trials)
 
     @property
     def seconds(self) -> float:
@@ -144,3 +175,9 @@ class History:
         """The observed trials within all limits that none of these is better than in all objectives."""
         within = np.flatnonzero(self.within)
         return tuple(self.trials[i] for i in within[non_dominated(self.objectives[within])])
+
+
+def _reached(trial: Trial) -> float:
+    """Share of its training after which a trial ended; where it failed and does not say, that which was asked for."""
+    curve = trial.outcome.curve
+    return 1.0 if trial.finished else curve[-1][0] if curve else trial.suggestion.fidelity

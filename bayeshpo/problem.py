@@ -19,6 +19,7 @@ class Capabilities:
     """What a problem can give beyond a value; searchers see this and the space, never the problem."""
 
     gradient: bool = False
+    fidelity: bool = False
     aims: Aims = field(default_factory=Aims)
 
 
@@ -60,6 +61,21 @@ class Differentiable(Problem, Protocol):
 
     def evaluate_with_gradient(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """As `evaluate`, with `Outcome.gradient` filled and its work counted."""
+        ...
+
+
+@runtime_checkable
+class MultiFidelity(Problem, Protocol):
+    """A problem whose trainings can be stopped after a share of them, and taken up again."""
+
+    def evaluate_to(
+        self, configuration: Configuration, fidelity: float, *, stopped: Outcome | None, rng: np.random.Generator
+    ) -> Outcome:
+        """Train until a share in (0, 1] of the training: from the start, or from where a stopped trial was.
+
+        Gives what `evaluate` does, or `Outcome.stopped` with the curve so far, which may leave out what ``stopped`` has
+        of it. Work and seconds are those of what is done now.
+        """
         ...
 
 
@@ -130,7 +146,9 @@ def true_value(problem: Problem, trial: Trial) -> float | None:
 
 def capabilities(problem: Problem) -> Capabilities:
     """What a problem is able to give."""
-    return Capabilities(gradient=isinstance(problem, Differentiable), aims=aims(problem))
+    return Capabilities(
+        gradient=isinstance(problem, Differentiable), fidelity=isinstance(problem, MultiFidelity), aims=aims(problem)
+    )
 
 
 class FunctionProblem:
@@ -163,13 +181,24 @@ class FunctionProblem:
 
 
 def evaluate(
-    problem: Problem, configuration: Configuration, *, rng: np.random.Generator, gradient: bool = False
+    problem: Problem,
+    configuration: Configuration,
+    *,
+    rng: np.random.Generator,
+    gradient: bool = False,
+    fidelity: float = 1.0,
+    stopped: Outcome | None = None,
 ) -> Outcome:
-    """Evaluate with the clock running; an exception becomes a failed outcome with its reason."""
+    """Evaluate with the clock running; an exception becomes a failed outcome with its reason.
+
+    What a problem is not able to give is not asked of it: it is evaluated as a whole.
+    """
     start = time.perf_counter()
     try:
-        if gradient and isinstance(problem, Differentiable):
-            outcome: Any = problem.evaluate_with_gradient(configuration, rng=rng)
+        if isinstance(problem, MultiFidelity) and (fidelity < 1.0 or stopped is not None):
+            outcome: Any = problem.evaluate_to(configuration, fidelity, stopped=stopped, rng=rng)
+        elif isinstance(problem, Differentiable) and gradient:
+            outcome = problem.evaluate_with_gradient(configuration, rng=rng)
         else:
             outcome = problem.evaluate(configuration, rng=rng)
     except Exception as error:

@@ -116,6 +116,10 @@ SEARCHERS = {
         "bayeshpo.searchers.gradient.hypergradient:HypergradientSearcher",
         "projected gradient descent on the problem's own gradient",
     ),
+    "successive_halving": Entry(
+        "bayeshpo.searchers.successive_halving:SuccessiveHalvingSearcher",
+        "many short trainings, of which the better ones go on (asynchronous)",
+    ),
     "bayesian": Entry(
         "bayeshpo.searchers.bayesian:BayesianSearcher", "full posterior of a surrogate, acquisition over its draws"
     ),
@@ -194,6 +198,11 @@ ACQUISITIONS = {
     "cost_ei": Entry(
         "bayeshpo.acquisitions.cost_ei:ExpectedImprovementPerSecond", "log expected improvement per second"
     ),
+    "freeze_thaw": Entry(
+        "bayeshpo.acquisitions.freeze_thaw:FreezeThaw",
+        "improvement per cost of trainings that are stopped and taken up again",
+        restricted=True,
+    ),
     "ei": Entry("bayeshpo.acquisitions.ei:ExpectedImprovement", "expected improvement, which underflows"),
     "pi": Entry("bayeshpo.acquisitions.pi:ProbabilityOfImprovement", "log probability of improving by a margin"),
     "ucb": Entry("bayeshpo.acquisitions.ucb:UpperConfidenceBound", "optimistic bound, of each draw or of the marginal"),
@@ -254,6 +263,7 @@ RULES = {
     "budget": Entry("bayeshpo.stopping:Budget", "after so many trials"),
     "seconds": Entry("bayeshpo.stopping:Seconds", "after so many seconds of proposing and evaluating"),
     "regret_below": Entry("bayeshpo.stopping:RegretBelow", "when little is probably left to be gained"),
+    "work": Entry("bayeshpo.stopping:Work", "when so much work is done, in the problem's own unit"),
     "unchanged": Entry("bayeshpo.stopping:Unchanged", "when so many trials have left the recommendation as it was"),
 }
 

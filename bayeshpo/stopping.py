@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bayeshpo.history import History
     from bayeshpo.randomness import Streams
 
+# Of a sum of work, relative to it.
+_ROUNDING = 1e-9
+
 
 class StoppingRule(ABC):
     """Says between two trials whether a study ends.
@@ -141,6 +144,29 @@ class Seconds(StoppingRule):
 
     def __str__(self) -> str:
         return f"seconds({self.seconds})"
+
+
+@dataclass(frozen=True)
+class Work(StoppingRule):
+    """After so much work on record, in the problem's own unit: the fair measure where trials are parts of trainings.
+
+    Parameters
+    ----------
+    work
+        As `Outcome.work` has it.
+    """
+
+    work: float
+
+    def __post_init__(self) -> None:
+        _check_number("work", "a number above 0", self.work, math.inf)
+
+    def reason(self, history: History, searcher: Searcher, rng: Streams) -> str | None:
+        """That the work is done; sums of parts of trainings may be off by rounding."""
+        return f"{self.work:g} of work done" if history.work >= self.work * (1.0 - _ROUNDING) else None
+
+    def __str__(self) -> str:
+        return f"work({self.work})"
 
 
 @dataclass(frozen=True)

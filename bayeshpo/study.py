@@ -113,7 +113,8 @@ class Study:
         """Record what came back: a number or an `Outcome`; NaN, infinities, None and strings are failed trials.
 
         A learning curve comes in an `Outcome`, a training that was stopped as `Outcome.stopped(curve)`, and a trial of
-        which no more is known than that its value is no better than a bound as `Outcome.censored(bound)`.
+        which no more is known than that its value is no better than a bound as `Outcome.censored(bound)`. Where the
+        suggestion continues a stopped training, its curve may begin where that one's ended.
 
         Raises
         ------
@@ -123,9 +124,15 @@ class Study:
         if all(s.index != suggestion.index for s in self.history.pending):
             waiting = [s.index for s in self.history.pending]
             raise ValueError(f"expected a pending suggestion {waiting}, got trial {suggestion.index}")
-        trial = Trial(suggestion, Outcome.of(value).with_aims(self.history.aims))
+        outcome, stopped = Outcome.of(value).with_aims(self.history.aims), self.stopped(suggestion)
+        trial = Trial(suggestion, outcome if stopped is None else outcome.after(stopped))
         self.history = self.history.add(trial)
         return trial
+
+    def stopped(self, suggestion: Suggestion) -> Outcome | None:
+        """What the trial has brought whose training a suggestion continues; None where that begins a new one."""
+        found = (t.outcome for t in self.history.trials if t.suggestion.index == suggestion.continues)
+        return next(found, None)
 
     def run(self, problem: Problem, budget: int, stop: StoppingRule | None = None) -> Iterator[Trial]:
         """Evaluate, yielding each trial, until the study has ``budget`` of them, a rule ends it or the space does.
@@ -146,7 +153,10 @@ class Study:
                 self.ending = Ending("exhausted", str(error))
                 return
             rng = self.streams.generator("noise", suggestion.index)
-            outcome = evaluate(problem, suggestion.configuration, rng=rng, gradient=suggestion.needs_gradient)
+            outcome = evaluate(
+                problem, suggestion.configuration, rng=rng, gradient=suggestion.needs_gradient,
+                fidelity=suggestion.fidelity, stopped=self.stopped(suggestion),
+            )  # fmt: skip
             yield self.tell(suggestion, outcome)
 
     def optimize(

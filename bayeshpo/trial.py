@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
 from bayeshpo.aims import Aims
+from bayeshpo.errors import SpecificationError
 from bayeshpo.space import Configuration
 
 
@@ -47,6 +48,10 @@ class Suggestion:
         What the searcher took to propose it.
     info
         What else the searcher wants on record (JSON values); a searcher may read its own entries back from the history.
+    fidelity
+        Share of the training in (0, 1] after which the trial is to stop; 1 to finish it.
+    continues
+        Index of the stopped trial whose training is to be taken up where it was; None to begin a new one.
     """
 
     configuration: Configuration
@@ -55,6 +60,8 @@ class Suggestion:
     needs_gradient: bool = False
     seconds: float = 0.0
     info: Mapping[str, Any] = field(default_factory=dict)
+    fidelity: float = 1.0
+    continues: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,11 @@ class Outcome:
         status = self.status if self.status.failed else Status.INVALID
         return Outcome(None, status, self.reason, self.seconds, self.work)
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """Of a training that was taken up again: with the curve that it had before, as far as its own does not say."""
+        begun = min((fidelity for fidelity, _ in self.curve), default=1.0)
+        return replace(self, curve=(*(point for point in earlier.curve if point[0] < begun), *self.curve))
+
     @classmethod
     def raised(cls, error: BaseException, *, seconds: float = 0.0, work: float = 1.0) -> Outcome:
         """The outcome of an evaluation that raised."""
@@ -235,6 +247,8 @@ class Trial:
             "suggestion_info": suggestion["info"],
             "outcome_info": outcome["info"],
             "curve": [list(point) for point in self.outcome.curve],
+            "fidelity": suggestion["fidelity"],
+            "continues": suggestion["continues"],
             "bound": outcome["bound"],
             "metrics": dict(self.outcome.metrics),
         }
@@ -245,12 +259,28 @@ class Trial:
         suggestion = Suggestion(
             record["configuration"], record["index"], record["origin"], record["needs_gradient"],
             record["seconds_ask"], record["suggestion_info"],
+            # Older records have neither fidelities, standard errors, curves, bounds nor metrics.
+            record.get("fidelity", 1.0), record.get("continues"),
         )  # fmt: skip
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
-            # Older records have neither standard errors, curves, bounds nor metrics.
             record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
             tuple((t, v) for t, v in record.get("curve", ())), record.get("bound"),
             record.get("metrics", {}),
         )  # fmt: skip
         return cls(suggestion, outcome)
+
+
+def fidelities_of(whose: str, given: Sequence[float]) -> tuple[float, ...]:
+    """Shares of a training at which it may be stopped, and its end.
+
+    Raises
+    ------
+    SpecificationError
+        If they do not increase within (0, 1] and end with 1, or are fewer than two.
+    """
+    if len(given) < 2 or not all(a < b for a, b in pairwise((0.0, *given))) or given[-1] != 1.0:
+        raise SpecificationError(
+            f"{whose}: expected fidelities that increase within (0, 1] and end with 1, two at least, got {given!r}"
+        )
+    return tuple(given)

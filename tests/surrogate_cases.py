@@ -12,6 +12,7 @@ from scipy import stats
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport
+from bayeshpo.registry import ACQUISITIONS
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
@@ -19,6 +20,9 @@ from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
 from bayeshpo.surrogates.symbolic import pt
 from bayeshpo.testing import surrogates as promises
+
+# Acquisitions that take every trial for a whole one: what others are beyond that is about `learning_curve` alone.
+WHOLE = [name for name, entry in ACQUISITIONS.items() if not entry.load().fidelities]
 
 # Promises that depend on what a surrogate makes of the trials: for one that is told more than losses.
 OF_THE_TRIALS = [

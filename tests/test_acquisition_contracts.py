@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from pytensor.gradient import disconnected_grad, zero_grad
-from surrogate_cases import PLANE
+from surrogate_cases import PLANE, WHOLE
 from toy_surrogates import Slope
 
 from bayeshpo.acquisitions.base import Acquisition, Known
@@ -16,7 +16,7 @@ from bayeshpo.acquisitions.ucb import UpperConfidenceBound
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.maximizers import Maximizer
-from bayeshpo.registry import ACQUISITIONS, create
+from bayeshpo.registry import create
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
@@ -34,7 +34,7 @@ KINDS = {
     "stacked": StackedSurrogate(["gp", "horseshoe"]),
     "of two kinds": StackedSurrogate(["gp", Slope()]),
 }
-TESTED = {name: create("acquisition", name, {}) for name in ACQUISITIONS} | {
+TESTED = {name: create("acquisition", name, {}) for name in WHOLE} | {
     "ucb of the marginal": UpperConfidenceBound(1.0, marginal=True)
 }
 # Weighted draws, pending trials, failed trials; the last two are the furthest apart.

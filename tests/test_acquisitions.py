@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from surrogate_cases import PLANE, density_on, wavy
+from surrogate_cases import PLANE, WHOLE, density_on, wavy
 
 from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.feasibility import Feasibility
@@ -18,13 +18,16 @@ from bayeshpo.inference.objectives import ObjectivesDensity, ObjectivesPosterior
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked_predictive import StackedData
-from bayeshpo.registry import ACQUISITIONS, create
+from bayeshpo.registry import create
 
 NONE_FAILED = np.empty((0, 2))
 FAILED = np.array([[0.2, 0.8], [0.25, 0.7]])
 POOL = np.random.default_rng(9).random((300, 2))
 
-KINDS = {**{name: name for name in ACQUISITIONS}, "ucb of the marginal": UpperConfidenceBound(1.0, marginal=True)}
+KINDS = {
+    **{name: name for name in WHOLE},
+    "ucb of the marginal": UpperConfidenceBound(1.0, marginal=True),
+}
 
 
 @pytest.fixture(scope="module", params=list(KINDS))

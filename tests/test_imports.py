@@ -101,7 +101,12 @@ BASELINES = """
 import bayeshpo
 from bayeshpo.problem import capabilities
 from bayeshpo.registry import SEARCHERS, create
+from bayeshpo.problems.synthetic import Branin
+class Trained(Branin):
+    def evaluate_to(self, configuration, fidelity, *, stopped, rng):
+        return bayeshpo.Outcome.stopped([(fidelity, 1.0)])
 problems = {
+    "successive_halving": Trained(),
     "grid": create("problem", "mlp_iris", {"discrete": True, "epochs": 2}),
     "sklearn_grid": create("problem", "mlp_iris", {"discrete": True, "epochs": 2}),
     "hypergradient": create("problem", "logistic_breast_cancer", {}),

@@ -21,7 +21,7 @@ def bowl(c):
 
 def means(s, Z):
     """Posterior mean and standard deviation (m,) at points (m, D), in the objective's units."""
-    posterior = s.searcher._beliefs.posterior(s.history, s.streams)
+    posterior = s.searcher.beliefs.posterior(s.history, s.streams)
     mean, variance = predictive_under(posterior).at(posterior, Z, CHOICE_DRAWS)
     data, total = posterior.data, variance.mean(axis=0) + mean.var(axis=0)
     return s.history.sign * (data.location + data.scale * mean.mean(axis=0)), data.scale * np.sqrt(total)

@@ -21,6 +21,7 @@ QUICK: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("grid", {}, ("finite",)),
     ("finite_difference", {}, ("continuous",)),
     ("hypergradient", {}, ("continuous",)),
+    ("successive_halving", {}, ALL),
     ("sklearn_random", {}, ("continuous", "mixed", "finite")),
     ("sklearn_grid", {}, ("finite",)),
     ("optuna", {"options": {"n_startup_trials": 4}}, ("continuous", "mixed", "finite")),

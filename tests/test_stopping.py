@@ -15,7 +15,7 @@ from bayeshpo.problem import FunctionProblem
 from bayeshpo.registry import RULES
 from bayeshpo.searchers.fits import Fits
 from bayeshpo.searchers.random import RandomSearcher
-from bayeshpo.stopping import Budget, RegretBelow, Seconds, StoppingRule, Unchanged
+from bayeshpo.stopping import Budget, RegretBelow, Seconds, StoppingRule, Unchanged, Work
 from bayeshpo.trial import Outcome
 
 PLANE = {"x": (0.0, 1.0), "z": (0.0, 1.0)}
@@ -106,6 +106,16 @@ def test_seconds_are_those_on_record():
     assert s.history.seconds == 330.0
     assert reason(Seconds(330.5), s) is None
     assert reason(Seconds(330), s) == "330 seconds spent"
+
+
+def test_work_is_that_on_record_but_for_rounding():
+    s = told([1.0, None, 2.0])
+    trials = [replace(t, outcome=replace(t.outcome, work=0.1)) for t in s.history.trials]
+    s = random_study(trials)
+    assert s.history.work > 0.3
+    assert reason(Work(0.31), s) is None
+    assert reason(Work(0.3), s) == "0.3 of work done"
+    assert reason(Work(sum([0.1] * 3)), s) == "0.3 of work done"
 
 
 @pytest.mark.parametrize(
@@ -223,6 +233,7 @@ def test_what_is_no_rule_is_refused_before_anything_runs():
         (lambda: Unchanged(True), "unchanged: expected a whole number of trials of at least 1, got True"),
         (lambda: Seconds(0), "seconds: expected a number of seconds above 0, got 0"),
         (lambda: Seconds(float("nan")), "seconds: expected a number of seconds above 0, got nan"),
+        (lambda: Work(-1.0), "work: expected a number above 0, got -1.0"),
         (lambda: Seconds("10"), "seconds: expected a number of seconds above 0, got '10'"),
     ],
 )
@@ -272,7 +283,7 @@ def test_texts_that_are_no_rules_are_refused(text, message):
 
 
 def test_registered_rules_are_the_public_ones_by_the_names_of_their_texts():
-    rules = {"budget": A, "seconds": B, "unchanged": C, "regret_below": RegretBelow(0.1)}
+    rules = {"budget": A, "seconds": B, "unchanged": C, "regret_below": RegretBelow(0.1), "work": Work(3.0)}
     assert {name: type(rule) for name, rule in rules.items()} == {name: entry.load() for name, entry in RULES.items()}
     assert all(str(rule).startswith(f"{name}(") for name, rule in rules.items())
     assert all(getattr(bayeshpo, type(rule).__name__) is type(rule) for rule in rules.values())

@@ -83,6 +83,8 @@ class Acquisition(ABC):
     # Whether it is about several objectives; and about trials that keep to limits.
     objectives: bool = False
     constraints: bool = False
+    # Shares of a training at which it may be stopped, and taken up again later; none where trainings are whole.
+    fidelities: tuple[float, ...] = ()
     # Whether the value is a logarithm, or for want of a better unit is to be treated as one.
     logarithmic: bool = True
     # Draws that the last choice is made on, where fewer do than it has for others.

@@ -35,9 +35,9 @@ class Cost(ModelBeside):
 
     @classmethod
     def of(cls, history: History, rng: np.random.Generator) -> Cost:
-        """What the trials have cost, failed and stopped ones too."""
+        """What the trials have cost, failed ones too; those that did a share of a training, by the whole of it."""
         seconds = np.array([t.outcome.seconds for t in history.trials])
-        logs = np.log(np.maximum(seconds, _LEAST))
+        logs = np.log(np.maximum(seconds, _LEAST) / history.shares)
         if len(logs) < 2 or np.ptp(logs) == 0.0:
             return cls()
         scale, X = Scale.of(logs), history.X.reshape(-1, history.space.dimension)

@@ -21,7 +21,7 @@ import numpy as np
 from bayeshpo.acquisitions.compiled import AcquisitionState, CompiledAcquisition
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.joint import JointPredictive
-from bayeshpo.inference.predictive import CHUNK, Predictive
+from bayeshpo.inference.predictive import Predictive
 from bayeshpo.surrogates.base import NUGGET
 
 
@@ -99,7 +99,7 @@ class Worth:
 
 def moments(predictive: Predictive, Q: np.ndarray, conditions: Any, Z: np.ndarray) -> Moments:
     """At candidates Z (m, D) under draws Q (S, Q), conditioned on trials, in bounded memory."""
-    parts = [_moments(predictive, predictive.condition(Q[i : i + CHUNK], conditions), Z) for i in _starts(Q)]
+    parts = [_moments(predictive, draws, Z) for draws in predictive.in_chunks(Q, conditions)]
     mean, variance, noise = zip(*parts, strict=True)
     known = None if any(n is None for n in noise) else np.concatenate(noise)
     return Moments(np.concatenate(mean), np.concatenate(variance), known)
@@ -115,7 +115,7 @@ def worth(compiled: CompiledAcquisition, Q: np.ndarray, evidence: Evidence, Z: n
         unknown = np.full(len(Z), np.nan)
         return Worth(value, error, unknown, unknown)
     conditions = compiled.predictive.believing(evidence.data, evidence.believed_X, evidence.believed_y)
-    draws = [compiled.predictive.condition(Q[i : i + CHUNK], conditions) for i in _starts(Q)]
+    draws = list(compiled.predictive.in_chunks(Q, conditions))
     mean, variance = (np.concatenate(part) for part in zip(*(compiled.predictive(d, Z) for d in draws), strict=True))
     fitted = np.concatenate([d.fitted for d in draws])
     alone = _state(compiled, fitted.mean(axis=0, keepdims=True), evidence)
@@ -144,7 +144,3 @@ def _moments(predictive: Predictive, draws: Any, Z: np.ndarray) -> tuple[np.ndar
     known = all(model.says_noise for model, _ in members)
     noise = np.concatenate([model.noise(own, Z) for model, own in members]) if known else None
     return *predictive(draws, Z), noise
-
-
-def _starts(Q: np.ndarray) -> range:
-    return range(0, len(Q), CHUNK)

@@ -57,8 +57,8 @@ def decompose(study: Study, configurations: Iterable[Configuration]) -> pd.DataF
     searcher, history = study.searcher, study.history
     if not isinstance(searcher, BayesianSearcher):
         raise SpecificationError(f"expected a study with a Bayesian searcher, got '{searcher.name}'")
-    posterior = searcher._fitted("decomposition", history, study.streams)
-    objective = searcher._beliefs.objective(history, study.streams)
+    posterior = searcher.believed("decomposition", history, study.streams)
+    objective = searcher.beliefs.objective(history, study.streams)
     configurations = list(configurations)
     Z, Q = history.space.encode(configurations), posterior.thinned(CHOICE_DRAWS)
     said = moments(predictive(posterior.density), Q, posterior.data, Z)

@@ -22,7 +22,7 @@ KEY_COLUMNS = ("problem", "searcher", "seed", "run_id")
 TRIAL_COLUMNS = (
     "index", "configuration", "value", "status", "reason", "origin", "seconds_ask", "seconds_evaluate", "work",
     "gradient", "standard_error", "needs_gradient", "suggestion_info", "outcome_info", "curve",
-    "bound", "metrics", "true_value",
+    "fidelity", "continues", "bound", "metrics", "true_value",
 )  # fmt: skip
 INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "reason", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min",

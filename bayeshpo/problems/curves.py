@@ -57,7 +57,7 @@ class TabulatedCurves(ABC):
     it evaluates is the tabulated configuration nearest to the one asked for, in the unit cube: a step function whose
     values and curves are real, whose optimum is known, and which any searcher can work on, but not the surface between
     the table's rows. `Outcome.info` says which ``row`` it was and its ``distance``. A training that diverged is a
-    failed trial, with its curve until then.
+    failed trial, with its curve until then. Trainings can be stopped and taken up again.
     """
 
     name: str
@@ -81,15 +81,30 @@ class TabulatedCurves(ABC):
 
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The end and the curve of the nearest row; ``rng`` is not used."""
+        return self.evaluate_to(configuration, 1.0, stopped=None, rng=rng)
+
+    def evaluate_to(
+        self, configuration: Configuration, fidelity: float, *, stopped: Outcome | None, rng: np.random.Generator
+    ) -> Outcome:
+        """The curve of the nearest row up to a share of its training, of which whole fiftieths are told, one at least.
+
+        Work and seconds are that share's of the whole training, from where it was stopped.
+        """
         row, distance = self._nearest(configuration)
         losses = self.table.losses[row]
-        known = int(np.isfinite(losses).sum())
+        begun = 0 if stopped is None else len(stopped.curve)
+        told = min(max(round(fidelity * len(losses)), begun + 1), len(losses))
+        known = int(np.isfinite(losses[:told]).sum())
         curve = tuple(zip(FIDELITIES[:known].tolist(), losses[:known].tolist(), strict=True))
-        seconds, info = float(self.table.seconds[row]), {"row": row, "distance": distance}
-        if known == len(losses):
-            return Outcome(float(losses[-1]), seconds=seconds, work=self._work, info=info, curve=curve)
-        reason = f"diverged after {known} of {len(losses)} parts of its training"
-        return Outcome(None, Status.INVALID, reason, seconds, self._work, info=info, curve=curve)
+        share = (told - begun) / len(losses)
+        seconds, work = share * float(self.table.seconds[row]), share * self._work
+        info = {"row": row, "distance": distance}
+        if known < told:
+            reason = f"diverged after {known} of {len(losses)} parts of its training"
+            return Outcome(None, Status.INVALID, reason, seconds, work, info=info, curve=curve)
+        if told < len(losses):
+            return Outcome(None, Status.STOPPED, seconds=seconds, work=work, info=info, curve=curve)
+        return Outcome(float(losses[-1]), seconds=seconds, work=work, info=info, curve=curve)
 
     def _nearest(self, configuration: Configuration) -> tuple[int, float]:
         distances = np.linalg.norm(self.table.X - self.space.encode([configuration]), axis=1)

@@ -20,6 +20,7 @@ from bayeshpo.searchers.base import Searcher, next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points, pending_points, predictive_under
 from bayeshpo.searchers.fits import FITTED
 from bayeshpo.searchers.initial import sobol_points
+from bayeshpo.searchers.next_training import NextTraining, initial_fidelity, next_training
 from bayeshpo.searchers.objectives import Flat
 from bayeshpo.searchers.parts import Parts
 from bayeshpo.space import SearchSpace
@@ -109,9 +110,9 @@ class BayesianSearcher(Searcher):
 
     def pareto_set(self, history: History, rng: Streams) -> list[Trial]:
         """The tried configurations, probably within all limits, than whose posterior means none is better in all."""
-        if history.finished.sum() < 2 or self._beliefs.objectives(history, rng).report.status == "failed":
+        if history.finished.sum() < 2 or self.beliefs.objectives(history, rng).report.status == "failed":
             return super().pareto_set(history, rng)
-        return self._beliefs.best(history, rng)
+        return self.beliefs.best(history, rng)
 
     def recommended_after(self, history: History, n: int) -> Trial | None:
         """As the suggestion after ``n`` trials has it on record; None where that came of no fit."""
@@ -129,21 +130,21 @@ class BayesianSearcher(Searcher):
 
         if not history.finished.any():
             raise SpecificationError("no posterior yet: expected at least one finished trial")
-        return datatree(self._beliefs, history, self.pareto_set(history, rng), rng)
+        return datatree(self.beliefs, history, self.pareto_set(history, rng), rng)
 
     def optimum(self, history: History, rng: Streams) -> Optimum:
         """Where the posterior mean is best among what will probably finish, tried or not."""
         from bayeshpo.searchers.optimum import LowMean, optimum
 
-        posterior, search = self._fitted("optimum", history, rng), rng.generator("optimum", len(history))
-        recommended = self._beliefs.best(history, rng)[0]
-        low = LowMean(predictive_under(posterior), posterior, self._beliefs.evidence(history, rng))
+        posterior, search = self.believed("optimum", history, rng), rng.generator("optimum", len(history))
+        recommended = self.beliefs.best(history, rng)[0]
+        low = LowMean(predictive_under(posterior), posterior, self.beliefs.evidence(history, rng))
         return optimum(low, history, recommended, self.maximizer, search)
 
     def remaining_regret(self, history: History, rng: Streams) -> np.ndarray:
         """Of functions drawn from the posterior, among tried points and some 800 others (`acquisitions.remaining`)."""
-        surrogate = self._fitted("remaining regret", history, rng).density.surrogate
-        found = self._beliefs.remaining(history, rng)
+        surrogate = self.believed("remaining regret", history, rng).density.surrogate
+        found = self.beliefs.remaining(history, rng)
         if found is None:
             raise SpecificationError(
                 f"surrogate '{surrogate.name}': expected joint draws of f for the remaining regret; define "
@@ -151,20 +152,26 @@ class BayesianSearcher(Searcher):
             )
         return found.regret
 
-    def _fitted(self, what: str, history: History, rng: Streams) -> Posterior:
-        """The value's posterior, for what there is of one objective only."""
+    def believed(self, what: str, history: History, rng: Streams) -> Posterior:
+        """The value's posterior, for what there is of one objective only.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such posterior, naming what it is wanted for.
+        """
         if not history.finished.any():
             raise SpecificationError(f"no {what} yet: expected at least one finished trial")
         if history.aims.objectives:
             raise SpecificationError(f"several objectives have no one {what}; use pareto_set")
-        posterior = self._beliefs.posterior(history, rng)
+        posterior = self.beliefs.posterior(history, rng)
         if posterior.report.status == "failed":
             raise SpecificationError(f"no {what}: the surrogate could not be fitted: {posterior.report.reason}")
         return posterior
 
     @property
-    def _beliefs(self) -> Beliefs:
-        """When what compiles in the background is done."""
+    def beliefs(self) -> Beliefs:
+        """Posteriors and what follows from them, when what compiles in the background is done."""
         if self._background is not None:
             self._background.wait()
         return self._known
@@ -176,7 +183,8 @@ class BayesianSearcher(Searcher):
             if self._background is None:
                 self._background = Background(self._compile(history))
             points = sobol_points(space, index + 1, rng.generator("initial"))
-            return Suggestion(space.decode(points[index:])[0], index, "initial")
+            fidelity = initial_fidelity(index, self._parts.acquisition(history.aims).fidelities)
+            return Suggestion(space.decode(points[index:])[0], index, "initial", fidelity=fidelity)
         taken = _points(history)
         if not history.finished.any():
             x = self.maximizer(Flat(), space, taken, taken[:0], rng.generator("acquisition", index)).x
@@ -192,6 +200,7 @@ class BayesianSearcher(Searcher):
         prepare(posterior)
         start = time.perf_counter()
         maximum, best, more = self._maximise(history, taken, rng, index)
+        training = self._training(history, maximum, rng)
         maximised = time.perf_counter()
         self._rows.append(
             posterior.report.to_row()
@@ -205,6 +214,7 @@ class BayesianSearcher(Searcher):
             }
             | metrics
             | more
+            | ({} if training is None else training.to_row())
             | posterior.density.surrogate.remarks(posterior.data)
             | foresight
             | ({} if posterior.report.status == "failed" else learned(posterior))
@@ -218,7 +228,15 @@ class BayesianSearcher(Searcher):
             info[_RECOMMENDED] = best[0].suggestion.index
         if history.aims.objectives:
             info[_PARETO_SET] = [trial.suggestion.index for trial in best]
-        return Suggestion(space.decode(maximum.x[None])[0], index, origin, info=info)
+        suggestion = Suggestion(space.decode(maximum.x[None])[0], index, origin, info=info)
+        return suggestion if training is None else training.of(suggestion)
+
+    def _training(self, history: History, maximum: Maximum, rng: Streams) -> NextTraining | None:
+        """Whether that is a new training or a stopped one, and how far; None where trainings are whole."""
+        fidelities = self._parts.acquisition(history.aims).fidelities
+        if not fidelities or self._known.posterior(history, rng).report.status == "failed":
+            return None
+        return next_training(self._known, fidelities, history, maximum.x, rng)
 
     def _compile(self, history: History) -> Iterator[None]:
         """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
@@ -234,7 +252,12 @@ class BayesianSearcher(Searcher):
             from bayeshpo.inference.objectives import ObjectivesDensity
 
             density = ObjectivesDensity((density,) * (1 + len(history.aims.objectives)))
-        yield from compiled_acquisition(self._parts.acquisition(history.aims), predictive(density)).prepare()
+        acquisition = self._parts.acquisition(history.aims)
+        yield from compiled_acquisition(acquisition, predictive(density)).prepare()
+        if acquisition.fidelities:
+            from bayeshpo.inference.trainings import trainings
+
+            yield from trainings(predictive(density), acquisition.fidelities).prepare()
 
     def _fit_metrics(self, history: History, rng: Streams) -> dict[str, Any]:
         """Fit each metric that is asked for; entries of a row of inference."""
@@ -271,7 +294,7 @@ class BayesianSearcher(Searcher):
         """
         from bayeshpo.inference.report import numerics_row
 
-        known, search = self._beliefs, rng.generator("acquisition", index)
+        known, search = self.beliefs, rng.generator("acquisition", index)
         if known.objectives(history, rng).report.status == "failed":
             maximum = self.maximizer(Flat(), history.space, taken, best_points(history), search)
             return maximum, self.pareto_set(history, rng), {}

@@ -76,7 +76,13 @@ class Parts:
         """
         restricted = self._is_restricted("acquisition")
         if restricted or capabilities.aims.metrics:
-            self.acquisition(capabilities.aims).check_aims(capabilities.aims)
+            acquisition = self.acquisition(capabilities.aims)
+            acquisition.check_aims(capabilities.aims)
+            if acquisition.fidelities and not capabilities.fidelity:
+                raise SpecificationError(
+                    f"acquisition '{acquisition.name}': expected a problem whose trainings can be stopped and taken up "
+                    "again (`evaluate_to`), got one of whole trainings; use 'log_ei'"
+                )
         for kind in (k for k in self._given if _registered(k) == "surrogate"):
             if self._is_restricted(kind):
                 from bayeshpo.surrogates.columns import Columns

@@ -39,6 +39,8 @@ class Surrogate(ABC):
     expects_outliers: bool = False
     # Whether the hyperparameters say all of f, so that a draw has nothing left to learn.
     determined: bool = False
+    # Whether it says what a training that goes on would tell of its end (`bayeshpo.surrogates.training_outlook`).
+    foresees_trainings: bool = False
 
     @staticmethod
     def from_model(build: Callable[[np.ndarray, np.ndarray, Columns], Any], name: str | None = None) -> Surrogate:

@@ -50,6 +50,7 @@ class LearningCurveGaussianProcess(GaussianProcess):
     """
 
     name = "learning_curve"
+    foresees_trainings = True
 
     def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
         """The stretches of all curves: P between points of T of them, and S that stopped trials had still to go.
@@ -122,7 +123,7 @@ class LearningCurveGaussianProcess(GaussianProcess):
                 K,
                 (self.observed(p, data) - mean)[: mean.shape[0] - data["y"].shape[0]],
                 variance,
-                _Said.of(p, data).log_rest,
+                Said.of(p, data).log_rest,
                 dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
                 signature="(n),(n,n),(),(m,m),(e),(m),()->(n)",
                 logp=lambda value, mean, _, __, K, curves, variance, log_rest: (
@@ -134,14 +135,14 @@ class LearningCurveGaussianProcess(GaussianProcess):
 
     def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """What curves say (T,), the losses at which trials were stopped less what is kept (S,), final losses (n,)."""
-        said = _Said.of(p, data)
+        said = Said.of(p, data)
         return pt.concatenate([said.fall, data["stopped_y"] - said.kept, data["y"]])
 
     def moments(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         """Mean (T + S + n,), covariance and the noise's variances of what is observed."""
-        said, noise = _Said.of(p, data), self.noise_variance(columns, p, data)
-        of_f, of_h = self._loadings(p, data, said)
-        K = stationary(self.kernel, pt.as_tensor(1.0), self.inputs(columns, p, _points(data)))
+        said, noise = Said.of(p, data), self.noise_variance(columns, p, data)
+        of_f, of_h = self.loadings(p, data, said)
+        K = stationary(self.kernel, pt.as_tensor(1.0), self.inputs(columns, p, points(data)))
         mean, variance = zip(
             (p["drop"] * said.weight, pt.ones_like(said.weight)),
             (p["mean"] + p["drop"] * said.to_go, noise + said.variance),
@@ -153,8 +154,8 @@ class LearningCurveGaussianProcess(GaussianProcess):
 
     def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
         """Prior covariance (m, T + S + n) of f at Z (m, D) with what is observed."""
-        of_f, _ = self._loadings(p, data, _Said.of(p, data))
-        k = stationary(self.kernel, pt.as_tensor(1.0), *(self.inputs(columns, p, A) for A in (Z, _points(data))))
+        of_f, _ = self.loadings(p, data, Said.of(p, data))
+        k = stationary(self.kernel, pt.as_tensor(1.0), *(self.inputs(columns, p, A) for A in (Z, points(data))))
         return p["amplitude"] * of_f * k
 
     def finals(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -191,15 +192,15 @@ class LearningCurveGaussianProcess(GaussianProcess):
             curves.append(Curve(x, told[:-1], whole.y[:-1]) if i % 2 else whole)
         return replace(blank, X=blank.X[::2], y=outcome[::2], errors=None, curves=tuple(curves))
 
-    def _loadings(self, p: Parameters, data: Mapping[str, Any], said: _Said) -> tuple[Any, Any]:
-        """How much of f's process and of h there is in what is observed (T + S + n,) each."""
+    def loadings(self, p: Parameters, data: Mapping[str, Any], said: Said) -> tuple[Any, Any]:
+        """How much of f's process and of h there is in what is observed (T + S + n,) each, in units of f and c."""
         nothing, ends = pt.zeros(data["y"].shape), pt.ones(data["y"].shape)
         of_f = pt.concatenate([pt.zeros_like(said.weight), pt.ones_like(said.to_go), ends])
         return p["amplitude"] * of_f, p["spread"] * pt.concatenate([said.weight, said.to_go, nothing])
 
 
 @dataclass(frozen=True)
-class _Said:
+class Said:
     """What curves say, given the hyperparameters.
 
     Attributes
@@ -220,12 +221,12 @@ class _Said:
     log_rest: Any
 
     @classmethod
-    def of(cls, p: Parameters, data: Mapping[str, Any]) -> _Said:
+    def of(cls, p: Parameters, data: Mapping[str, Any]) -> Said:
         """Each stretch is rise ~ N(step_c c + kept, v): so c has the precision sum step_c^2 / v = weight^2."""
         rise, P = data["rise"], data["rise"].shape[0]
-        step = _phi(p, data["start"]) - _phi(p, data["end"])
+        step = power_law(p, data["start"]) - power_law(p, data["end"])
         persistence = p["persistence"] * data["follows"]
-        slope_before = data["rise_before"] / (_phi(p, data["before"]) - _phi(p, data["start"]))
+        slope_before = data["rise_before"] / (power_law(p, data["before"]) - power_law(p, data["start"]))
         step_c, kept = (1.0 - persistence) * step, persistence * slope_before * step
         innovation = pt.sqr((rise - kept[:P]) / step[:P])
         pace = p["memory"] * pt.sqr(p["wander"]) + data["earlier"] @ innovation
@@ -240,7 +241,7 @@ class _Said:
         return cls(weight, fall, step_c[P:], kept[P:], variance[P:], log_stretches - log_fall)
 
 
-def _phi(p: Parameters, fidelity: Any) -> Any:
+def power_law(p: Parameters, fidelity: Any) -> Any:
     """The power law (t^-rate - 1) / rate."""
     return pt.expm1(-p["rate"] * pt.log(fidelity)) / p["rate"]
 
@@ -259,7 +260,7 @@ def _risen(p: Mapping[str, np.ndarray], fidelity: np.ndarray, c: float, rng: np.
     return np.append(np.cumsum((slopes * steps)[::-1])[::-1], 0.0)
 
 
-def _points(data: Mapping[str, Any]) -> Any:
+def points(data: Mapping[str, Any]) -> Any:
     """Points (T + S + n, D) of all that is observed."""
     return pt.concatenate([data["curve_X"], data["stopped_X"], data["X"]])
 

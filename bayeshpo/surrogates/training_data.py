@@ -77,7 +77,7 @@ class TrainingData:
         """
         kept = history.finished
         losses = history.losses[kept]
-        last = [curve[-1, 1] for curve, t in zip(history.curves, history.trials, strict=True) if t.stopped]
+        last = [curve[-1, 1] for curve, stopped in zip(history.curves, history.stopped, strict=True) if stopped]
         censored = np.isfinite(history.bounds)
         bounds = history.bounds[censored]
         known = losses if len(losses) > 1 else np.array([*losses, *last, *bounds])

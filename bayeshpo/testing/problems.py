@@ -15,10 +15,10 @@ from copy import deepcopy
 import numpy as np
 
 from bayeshpo.aims import sign_of
-from bayeshpo.problem import Differentiable, Problem, TrueValue, aims, evaluate, is_noisy, optimisers
+from bayeshpo.problem import Differentiable, MultiFidelity, Problem, TrueValue, aims, evaluate, is_noisy, optimisers
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.testing.differences import central_differences
-from bayeshpo.trial import Outcome
+from bayeshpo.trial import Outcome, Status
 
 # Where problems are looked at: those that know their true values, and others.
 _LOOKED_UP, _TRAINED = 300, 1
@@ -28,6 +28,8 @@ _ROUNDING = 1e-9
 _ATTAINED = 1e-6
 # How many times the error of a difference, and which share of itself, a slope may be away from it.
 _ERRORS, _SLOPE = 5.0, 1e-5
+# Shares of a training at which it is stopped and taken up again.
+_SHARES = (0.1, 0.3, 1.0)
 
 
 def check_problem(problem: Problem) -> None:
@@ -149,6 +151,26 @@ def gradients_are_right(problem: Problem) -> None:
             raise _error(problem, "gradient", slope, got)
 
 
+def trainings_go_on(problem: Problem) -> None:
+    """A training that is taken up again ends as a whole one does, after as much work, with all its curve."""
+    if not isinstance(problem, MultiFidelity):
+        return
+    for configuration in _configurations(problem)[:3]:
+        rng, stopped, work = np.random.default_rng(7), None, 0.0
+        for fidelity in _SHARES:
+            outcome = problem.evaluate_to(configuration, fidelity, stopped=stopped, rng=rng)
+            stopped, work = outcome if stopped is None else outcome.after(stopped), work + outcome.work
+            if stopped.status.failed:
+                break
+            if (stopped.status is Status.STOPPED) != (fidelity < 1.0):
+                raise _error(problem, f"training up to {fidelity}", "a stopped trial, or in the end a value", outcome)
+        whole = _outcome(problem, configuration)
+        if stopped is None or (stopped.value, stopped.curve) != (whole.value, whole.curve):
+            raise _error(problem, "training in parts", whole, stopped)
+        if not (stopped.status.failed or math.isclose(work, whole.work)):
+            raise _error(problem, "work in parts", whole.work, work)
+
+
 PROBLEM_PROMISES: tuple[Callable[[Problem], None], ...] = (
     described,
     configurations_come_back,
@@ -158,6 +180,7 @@ PROBLEM_PROMISES: tuple[Callable[[Problem], None], ...] = (
     optimum_is_never_beaten,
     optimum_is_attained,
     gradients_are_right,
+    trainings_go_on,
 )
 
 

@@ -25,12 +25,13 @@ from bayeshpo.inference.sequential import Sequential
 from bayeshpo.maximizers import Maximizer
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.synthetic import Hartmann6
-from bayeshpo.registry import ACQUISITIONS, create
+from bayeshpo.registry import create
 from bayeshpo.searchers.objectives import CHOICE_DRAWS, AcquisitionOverDraws
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.testing.trials import history_of
+from experiments.acquisitions.run import ALONE
 
 SIZES = (20, 100, 200)
 
@@ -69,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with one_blas_thread():
         fitted = [posterior_of(n) for n in SIZES]
-        table = {name: [seconds(name, *pair) for pair in fitted] for name in ACQUISITIONS}
+        table = {name: [seconds(name, *pair) for pair in fitted] for name in ALONE}
     about = (
         "Seconds of a proposal beside the fit, six hyperparameters, and in brackets as a multiple of `log_ei`'s; "
         "`cost_ei` is without the fit of the costs."

@@ -1,0 +1,75 @@
+"""Asynchronous successive halving: many short trainings, of which the better ones go on."""
+
+from __future__ import annotations
+
+from bayeshpo.errors import SpecificationError
+from bayeshpo.history import History
+from bayeshpo.problem import Capabilities
+from bayeshpo.randomness import Streams
+from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.space import SearchSpace
+from bayeshpo.trial import Suggestion, Trial, fidelities_of
+
+
+class SuccessiveHalvingSearcher(Searcher):
+    """Random configurations, trained a little; the best of those that got so far go on (ASHA: Li et al., 2020).
+
+    Of the trainings that have reached a share t_k, as many as a part t_k / t_(k+1) of them may go on to the next share,
+    so that each share gets about as much work as the others. The furthest that may go on is next; where none may, a new
+    one is begun.
+
+    Parameters
+    ----------
+    fidelities
+        Shares of a training, increasing in (0, 1) and then 1, at which it is stopped and compared.
+    """
+
+    name = "successive_halving"
+
+    def __init__(self, fidelities: tuple[float, ...] = (0.1, 0.3, 1.0)) -> None:
+        self.fidelities = fidelities_of(f"searcher '{self.name}'", fidelities)
+
+    def check(self, space: SearchSpace, capabilities: Capabilities) -> None:
+        """Refuse a problem of whole trainings.
+
+        Raises
+        ------
+        SpecificationError
+            Saying what is needed.
+        """
+        if not capabilities.fidelity:
+            raise SpecificationError(
+                f"searcher '{self.name}': expected a problem whose trainings can be stopped and taken up again "
+                "(bayeshpo.problem.MultiFidelity), such as taskset, got one of whole trainings; use random"
+            )
+
+    def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
+        """``n`` trainings to take up or to begin."""
+        suggestions: list[Suggestion] = []
+        for _ in range(n):
+            suggestions.append(self._next(history, rng))
+            history = history.with_pending(suggestions[-1:])
+        return suggestions
+
+    def _next(self, history: History, rng: Streams) -> Suggestion:
+        index = next_index(history)
+        for k in reversed(range(len(self.fidelities) - 1)):
+            promoted = self._promoted(history, k)
+            if promoted is not None:
+                taken_up = promoted.suggestion
+                return Suggestion(
+                    taken_up.configuration, index, "promoted", fidelity=self.fidelities[k + 1], continues=taken_up.index
+                )
+        x = history.space.sample(1, rng.generator("random", index))
+        return Suggestion(history.space.decode(x)[0], index, "random", fidelity=self.fidelities[0])
+
+    def _promoted(self, history: History, k: int) -> Trial | None:
+        """The best training that was stopped at the k-th share and is among those that may go on."""
+        share, following = self.fidelities[k : k + 2]
+        reached = [t for t in history.trials if t.suggestion.fidelity == share]
+        stopped = [t for t in reached if t.stopped]
+        stopped.sort(key=lambda t: history.sign * t.outcome.curve[-1][1])
+        awaiting = {t.suggestion.index for t in history.awaiting}
+        return next(
+            (t for t in stopped[: int(len(reached) * share / following)] if t.suggestion.index in awaiting), None
+        )
