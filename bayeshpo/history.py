@@ -28,6 +28,8 @@ class History:
         Suggestions that were asked for and not yet told.
     aims
         What the study aims at beside the value.
+    noisy
+        Whether values may differ from the true ones; if not, the best observed trial is the best one.
     """
 
     space: SearchSpace
@@ -35,6 +37,7 @@ class History:
     trials: tuple[Trial, ...] = ()
     pending: tuple[Suggestion, ...] = ()
     aims: Aims = field(default_factory=Aims)
+    noisy: bool = True
 
     def __len__(self) -> int:
         return len(self.trials)

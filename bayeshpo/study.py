@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bayeshpo.aims import Aims, Direction
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.history import History
-from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, evaluate
+from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, evaluate, is_noisy
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
@@ -61,6 +61,9 @@ class Study:
         Further objectives: directions of metrics, by name, as ``{"size": "minimize"}``; see `Outcome.metrics`.
     constraints
         What metrics have to be at least and at most, as ``{"memory": (None, 8.0)}``.
+    noisy
+        Whether another evaluation of a configuration may give another value. If not, the best observed trial is what is
+        recommended; a `Problem` that `optimize` is given says so itself.
 
     Examples
     --------
@@ -82,6 +85,7 @@ class Study:
         trials: Iterable[Trial] = (),
         objectives: Mapping[str, Direction] | None = None,
         constraints: Mapping[str, Any] | None = None,
+        noisy: bool = True,
     ) -> None:
         if direction not in ("minimize", "maximize"):
             raise SpecificationError(f"expected direction 'minimize' or 'maximize', got {direction!r}")
@@ -93,7 +97,7 @@ class Study:
             searcher = BayesianSearcher()
         self.searcher = searcher
         aims = Aims.of(objectives, constraints)
-        self.history = History(as_space(space), direction, tuple(trials), aims=aims)
+        self.history = History(as_space(space), direction, tuple(trials), aims=aims, noisy=noisy)
         self.streams = Streams(name, seed)
         self.reports: list[dict[str, Any]] = []
         self.ending: Ending | None = None
@@ -131,8 +135,9 @@ class Study:
 
     def stopped(self, suggestion: Suggestion) -> Outcome | None:
         """What the trial has brought whose training a suggestion continues; None where that begins a new one."""
-        found = (t.outcome for t in self.history.trials if t.suggestion.index == suggestion.continues)
-        return next(found, None)
+        if suggestion.continues is None:
+            return None
+        return next(t.outcome for t in self.history.trials if t.suggestion.index == suggestion.continues)
 
     def run(self, problem: Problem, budget: int, stop: StoppingRule | None = None) -> Iterator[Trial]:
         """Evaluate, yielding each trial, until the study has ``budget`` of them, a rule ends it or the space does.
@@ -199,6 +204,7 @@ class Study:
         if isinstance(objective, Problem):
             problem: Problem = objective
             self._check_aims(problem)
+            self.history = replace(self.history, noisy=self.history.noisy and is_noisy(problem))
         else:
             problem = FunctionProblem(objective, self.history.space, self.history.direction)
         self.check(capabilities(problem))
@@ -241,7 +247,7 @@ class Study:
 
     @property
     def recommendation(self) -> Trial | None:
-        """The trial to use in earnest: with a surrogate, the tried configuration of best posterior mean."""
+        """The trial to use in earnest: with a surrogate, where values are noisy, that of best posterior mean."""
         return self.searcher.recommend(self.history, self.streams)
 
     @property

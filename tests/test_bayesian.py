@@ -18,9 +18,11 @@ from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import left_out
+from bayeshpo.registry import create
 from bayeshpo.searchers.bayesian import BayesianSearcher
+from bayeshpo.study import Study
 from bayeshpo.surrogates.gp import GaussianProcess
-from bayeshpo.trial import Trial
+from bayeshpo.trial import Outcome, Suggestion, Trial
 
 PLANE = {"x": (0.0, 1.0), "z": (0.0, 1.0)}
 # The same for all tests, so that they share what is compiled.
@@ -140,6 +142,29 @@ def test_predictive_groups_are_those_of_the_posterior(finished):
     assert before.shape == (1, 500, len(y))
     # Far from what was observed: nothing has been seen.
     assert float(before.std()) > 2.0 * float(np.std(replicated - y[:, None]))
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_without_noise_the_best_observed_trial_is_recommended(direction):
+    sign = 1.0 if direction == "minimize" else -1.0
+    # At 0.2 the best value of all, and others that say that it was luck.
+    told = [(0.2, v) for v in (-0.5, 1.0, 1.1, 0.9, 1.0)] + [(0.8, v) for v in (0.0, 0.1, -0.1, 0.05, -0.05)]
+    trials = [Trial(Suggestion({"x": x}, i, "initial"), Outcome(sign * v)) for i, (x, v) in enumerate(told)]
+    noisy = Study({"x": (0.0, 1.0)}, direction=direction, trials=trials)
+    assert noisy.recommendation.configuration == {"x": 0.8}
+    exact = Study({"x": (0.0, 1.0)}, direction=direction, trials=trials, noisy=False)
+    assert exact.recommendation is exact.best is trials[0]
+    assert exact.pareto_set == [trials[0]]
+
+
+def test_a_problem_without_noise_says_so_itself():
+    study = Study({"x": (0.0, 1.0)}, bayeshpo.RandomSearcher())
+    study.optimize(lambda c: c["x"], budget=1, progress=False)
+    assert study.history.noisy
+    problem = create("problem", "branin", {})
+    study = Study(problem.space, bayeshpo.RandomSearcher())
+    study.optimize(problem, budget=1, progress=False)
+    assert not study.history.noisy
 
 
 def test_slices_and_recommendation_of_a_maximum():

@@ -11,7 +11,7 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import ProblemSpec, SearcherSpec
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.history import History
-from bayeshpo.problem import Problem, aims
+from bayeshpo.problem import Problem, aims, is_noisy
 from bayeshpo.study import Study
 from bayeshpo.trial import Suggestion, Trial
 
@@ -69,7 +69,13 @@ class Replay:
     def whole(self) -> History:
         """All trials of the run."""
         trials = tuple(Trial.from_record(record) for record in self.run.trials)
-        return History(self.problem.space, self.run.spec["direction"], trials, aims=aims(self.problem))
+        return History(
+            self.problem.space,
+            self.run.spec["direction"],
+            trials,
+            aims=aims(self.problem),
+            noisy=is_noisy(self.problem),
+        )
 
     @cached_property
     def study(self) -> Study:
@@ -125,7 +131,7 @@ class Replay:
         space, key = self.problem.space, ProblemSpec.model_validate(self.run.spec["problem"]).key
         return Study(
             space, built, self.run.spec["direction"], self.run.seed, name=key, trials=trials,
-            **aims(self.problem).to_record(),
+            noisy=is_noisy(self.problem), **aims(self.problem).to_record(),
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from bayeshpo.errors import told
 from bayeshpo.experiment.keep import is_due
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
-from bayeshpo.problem import true_value
+from bayeshpo.problem import is_noisy, true_value
 from bayeshpo.study import Study
 from bayeshpo.trial import Trial
 
@@ -79,7 +79,10 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     with RunWriter(path, run.to_record()) as writer:
         trials = [Trial.from_record(record) for record in writer.record.trials]
         # The problem's key, not the run's, names the random streams: searchers are compared on equal terms.
-        study = Study(problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials, **run.aims)
+        study = Study(
+            problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials,
+            noisy=is_noisy(problem), **run.aims,
+        )  # fmt: skip
         report(_progress(run, study))
         recorded = 0
         _keep(run, study, writer)

@@ -53,7 +53,7 @@ class Searcher(ABC):
 
     def pareto_set(self, history: History, rng: Streams) -> list[Trial]:
         """The trials within all limits that none is better than in all objectives, in order of their value."""
-        return sorted(history.pareto_set, key=lambda trial: history.sign * (trial.value or 0.0))
+        return best_observed(history)
 
     def recommended_after(self, history: History, n: int) -> Trial | None:
         """The recommendation after the first ``n`` trials of a history, fewer than all, as far as it is on record.
@@ -95,6 +95,11 @@ class Searcher(ABC):
             If the searcher has no surrogate.
         """
         raise SpecificationError(f"the searcher '{self.name}' has no posterior; use BayesianSearcher")
+
+
+def best_observed(history: History) -> list[Trial]:
+    """The trials within all limits that none is better than in all objectives as observed, in order of their value."""
+    return sorted(history.pareto_set, key=lambda trial: history.sign * (trial.value or 0.0))
 
 
 def next_index(history: History) -> int:

@@ -104,7 +104,8 @@ class BayesianSearcher(Searcher):
     def recommend(self, history: History, rng: Streams) -> Trial | None:
         """The tried configuration of lowest posterior mean loss that is probably within all limits.
 
-        Before there is a model that is the incumbent; with several objectives the first of `pareto_set`.
+        Before there is a model, or where values are without noise, that is the incumbent; with several objectives the
+        first of `pareto_set`.
         """
         return next(iter(self.pareto_set(history, rng)), None)
 
