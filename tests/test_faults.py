@@ -26,6 +26,8 @@ from bayeshpo.experiment.store import Results, open_results
 from bayeshpo.experiment.worker import Progress, execute
 from bayeshpo.experiment.writer import claimed
 
+# Where another test has loaded JAX, it warns of every fork; here the child does nothing but become another program.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 EXPERIMENT = """
 name = "q"
 budget = {budget}
