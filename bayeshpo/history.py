@@ -174,6 +174,11 @@ class History:
         return self.trials[int(np.nanargmin(np.where(self.within, self.losses, np.nan)))]
 
     @property
+    def knows_best(self) -> bool:
+        """Whether the trials alone say which of them is best: values are the true ones, and some are within limits."""
+        return not self.noisy and bool(self.within.any())
+
+    @property
     def pareto_set(self) -> tuple[Trial, ...]:
         """The observed trials within all limits that none of these is better than in all objectives."""
         within = np.flatnonzero(self.within)
@@ -181,6 +186,7 @@ class History:
 
 
 def _reached(trial: Trial) -> float:
-    """Share of its training after which a trial ended; where it failed and does not say, that which was asked for."""
-    curve = trial.outcome.curve
-    return 1.0 if trial.finished else curve[-1][0] if curve else trial.suggestion.fidelity
+    """Share of its training after which a trial ended; of one without an end, that which was asked for."""
+    if trial.finished:
+        return 1.0
+    return trial.outcome.curve[-1][0] if trial.stopped else trial.suggestion.fidelity

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from bayeshpo.aims import Aims, Direction
+from bayeshpo.errors import SpecificationError
 from bayeshpo.space import Configuration, SearchSpace, as_space
 from bayeshpo.trial import Outcome, Trial
 
@@ -149,6 +150,15 @@ def capabilities(problem: Problem) -> Capabilities:
     return Capabilities(
         gradient=isinstance(problem, Differentiable), fidelity=isinstance(problem, MultiFidelity), aims=aims(problem)
     )
+
+
+def check_fidelity(whose: str, offered: Capabilities, instead: str) -> None:
+    """Refuse, for a part that stops trainings, a problem whose trainings are whole (SpecificationError)."""
+    if not offered.fidelity:
+        raise SpecificationError(
+            f"{whose}: expected a problem whose trainings can be stopped and taken up again "
+            f"(bayeshpo.problem.MultiFidelity), such as taskset, got one of whole trainings; use {instead}"
+        )
 
 
 class FunctionProblem:

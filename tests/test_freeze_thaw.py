@@ -25,7 +25,7 @@ from bayeshpo.surrogates.curves import Curve
 from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.training_data import TrainingData
 from bayeshpo.testing.problems import trainings_go_on
-from bayeshpo.trial import Suggestion
+from bayeshpo.trial import Status, Suggestion
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 SHARES = (0.2, 0.4, 1.0)
@@ -235,6 +235,10 @@ def test_surrogates_and_problems_that_know_no_trainings_are_refused():
     with pytest.raises(SpecificationError, match="'freeze_thaw': expected a surrogate of learning curves, got 'gp'"):
         FreezeThaw().check(BayesianSearcher()._parts._part("surrogate"))
     FreezeThaw().check(LearningCurveGaussianProcess())
+    untouched = Study(Slope.space, BayesianSearcher(acquisition="freeze_thaw"))
+    with pytest.raises(SpecificationError, match="'freeze_thaw': expected a surrogate of learning curves, got 'gp'"):
+        untouched.optimize(Slope(), budget=20, progress=False)
+    assert len(untouched.history) == 0
     with pytest.raises(SpecificationError, match="expected a problem whose trainings can be stopped"):
         Study({"x": (0.0, 1.0)}, searcher()).optimize(lambda c: c["x"], budget=3, progress=False)
 
@@ -254,11 +258,15 @@ def test_a_history_knows_which_trainings_are_stopped():
         trial(1, Outcome.stopped([(0.1, 3.0)]), fidelity=0.1),
         trial(2, Outcome.stopped([(0.1, 3.0), (0.4, 2.0)]), fidelity=0.4, continues=0),
         trial(3, Outcome(1.0), continues=2),
+        # It has failed at once.
+        trial(4, Outcome(None, Status.INVALID, "diverged", curve=((0.1, 3.0),)), fidelity=0.4, continues=1),
     )
     history = History(Slope.space, trials=trials)
-    np.testing.assert_array_equal(history.taken_up, [True, False, True, False])
-    np.testing.assert_array_equal(history.stopped, [False, True, False, False])
-    np.testing.assert_allclose(history.shares, [0.1, 0.1, 0.3, 0.6])
+    np.testing.assert_array_equal(history.taken_up, [True, True, True, False, False])
+    np.testing.assert_array_equal(history.stopped, [False, False, False, False, False])
+    np.testing.assert_allclose(history.shares, [0.1, 0.1, 0.3, 0.6, 0.3])
+    before = History(Slope.space, trials=trials[:4])
+    np.testing.assert_array_equal(before.stopped, [False, True, False, False])
 
 
 class Trained(Slope):

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.history import History
-from bayeshpo.problem import Capabilities
+from bayeshpo.problem import Capabilities, check_fidelity
 from bayeshpo.registry import ENGINES, KINDS, SURROGATES, check_name, create, load
 from bayeshpo.space import SearchSpace
 
@@ -78,13 +78,10 @@ class Parts:
         if restricted or capabilities.aims.metrics:
             acquisition = self.acquisition(capabilities.aims)
             acquisition.check_aims(capabilities.aims)
-            if acquisition.fidelities and not capabilities.fidelity:
-                raise SpecificationError(
-                    f"acquisition '{acquisition.name}': expected a problem whose trainings can be stopped and taken up "
-                    "again (`evaluate_to`), got one of whole trainings; use 'log_ei'"
-                )
+            if acquisition.fidelities:
+                check_fidelity(f"acquisition '{acquisition.name}'", capabilities, "'log_ei'")
         for kind in (k for k in self._given if _registered(k) == "surrogate"):
-            if self._is_restricted(kind):
+            if restricted or self._is_restricted(kind):
                 from bayeshpo.surrogates.columns import Columns
 
                 self._part(kind).check(Columns.of(space))

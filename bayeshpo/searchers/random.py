@@ -20,8 +20,10 @@ class RandomSearcher(Searcher):
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """``n`` draws; that of trial i depends on the streams and i alone."""
         first = next_index(history)
-        return [self._draw(history, i, rng) for i in range(first, first + n)]
+        return [drawn(history, i, rng) for i in range(first, first + n)]
 
-    def _draw(self, history: History, index: int, rng: Streams) -> Suggestion:
-        X = history.space.sample(1, rng.generator("random", index))
-        return Suggestion(history.space.decode(X)[0], index, "random")
+
+def drawn(history: History, index: int, rng: Streams) -> Suggestion:
+    """One draw from the space, which depends on the streams and the index alone."""
+    X = history.space.sample(1, rng.generator("random", index))
+    return Suggestion(history.space.decode(X)[0], index, "random")

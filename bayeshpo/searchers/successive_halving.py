@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bayeshpo.errors import SpecificationError
+from dataclasses import replace
+
 from bayeshpo.history import History
-from bayeshpo.problem import Capabilities
+from bayeshpo.problem import Capabilities, check_fidelity
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.searchers.random import drawn
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Suggestion, Trial, fidelities_of
 
@@ -37,11 +39,7 @@ class SuccessiveHalvingSearcher(Searcher):
         SpecificationError
             Saying what is needed.
         """
-        if not capabilities.fidelity:
-            raise SpecificationError(
-                f"searcher '{self.name}': expected a problem whose trainings can be stopped and taken up again "
-                "(bayeshpo.problem.MultiFidelity), such as taskset, got one of whole trainings; use random"
-            )
+        check_fidelity(f"searcher '{self.name}'", capabilities, "random")
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """``n`` trainings to take up or to begin."""
@@ -60,8 +58,7 @@ class SuccessiveHalvingSearcher(Searcher):
                 return Suggestion(
                     taken_up.configuration, index, "promoted", fidelity=self.fidelities[k + 1], continues=taken_up.index
                 )
-        x = history.space.sample(1, rng.generator("random", index))
-        return Suggestion(history.space.decode(x)[0], index, "random", fidelity=self.fidelities[0])
+        return replace(drawn(history, index, rng), fidelity=self.fidelities[0])
 
     def _promoted(self, history: History, k: int) -> Trial | None:
         """The best training that was stopped at the k-th share and is among those that may go on."""
