@@ -15,7 +15,7 @@ from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
-from bayeshpo.inference.predictive import predictive as predictive_under
+from bayeshpo.inference.predictive import predictive as predictive_for
 from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
@@ -47,23 +47,19 @@ class CompiledAcquisition:
     def __init__(self, acquisition: Acquisition, predictive: Predictive) -> None:
         acquisition.check(predictive.density.surrogate)
         for part in predictive.density.parts if acquisition.noisy else ():
-            acquisition.check_noise(predictive_under(part))
+            acquisition.check_noise(predictive_for(part))
         self.acquisition, self.predictive = acquisition, predictive
         self._joint = JointPredictive(predictive, noise=acquisition.noisy)
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
-        return self._state(Q, evidence, self._conditions(evidence), 0)
+        return self._state(Q, evidence, evidence.conditions(self.predictive), 0)
 
     def every(self, state: AcquisitionState, step: int) -> AcquisitionState:
         """With each so manieth draw only."""
         draws, anchored = state.draws.every(step), state.known.anchored
         anchored = None if anchored is None else self._joint.anchored(draws, anchored.anchors[::step])
         return replace(state, draws=draws, known=state.known.every(step, anchored))
-
-    def _conditions(self, evidence: Evidence) -> TrainingData:
-        """The finished trials and what is believed: the same for all draws."""
-        return self.predictive.believing(evidence.data, evidence.believed_X, evidence.believed_y)
 
     def _state(self, Q: np.ndarray, evidence: Evidence, conditions: TrainingData, part: int) -> AcquisitionState:
         draws = self.predictive.condition(Q, conditions)
@@ -125,7 +121,7 @@ class CompiledAcquisition:
         """
         # A posterior of weighted draws shows the heavy ones several times.
         Q, copies = np.unique(Q, axis=0, return_counts=True)
-        conditions = self._conditions(evidence)
+        conditions = evidence.conditions(self.predictive)
         states = (self._state(Q[i : i + CHUNK], evidence, conditions, i) for i in range(0, len(Q), CHUNK))
         parts = [(*self._at(state, Z), *state.known.arrays.values(), state.draws.fitted) for state in states]
         *inputs, fitted = (np.concatenate(part) for part in zip(*parts, strict=True))

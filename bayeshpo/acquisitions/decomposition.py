@@ -114,8 +114,7 @@ def worth(compiled: CompiledAcquisition, Q: np.ndarray, evidence: Evidence, Z: n
     if compiled.acquisition.joint:
         unknown = np.full(len(Z), np.nan)
         return Worth(value, error, unknown, unknown)
-    conditions = compiled.predictive.believing(evidence.data, evidence.believed_X, evidence.believed_y)
-    draws = list(compiled.predictive.in_chunks(Q, conditions))
+    draws = list(compiled.predictive.in_chunks(Q, evidence.conditions(compiled.predictive)))
     mean, variance = (np.concatenate(part) for part in zip(*(compiled.predictive(d, Z) for d in draws), strict=True))
     fitted = np.concatenate([d.fitted for d in draws])
     alone = _state(compiled, fitted.mean(axis=0, keepdims=True), evidence)

@@ -86,6 +86,10 @@ class Evidence:
         """Which finished trials are more likely than not within all limits (n,)."""
         return self.constraints.log_probability(self.data.X) >= LIKELY
 
+    def conditions(self, of: Predictive) -> Any:
+        """What draws are conditioned on, the same for all: the trials and what is believed."""
+        return of.believing(self.data, self.believed_X, self.believed_y)
+
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """log probability (m,) that a trial at Z (m, D) finishes, within all limits."""
         return self.feasibility.log_probability(Z) + self.constraints.log_probability(Z)

@@ -111,7 +111,10 @@ class BayesianSearcher(Searcher):
 
     def pareto_set(self, history: History, rng: Streams) -> list[Trial]:
         """The tried configurations, probably within all limits, than whose posterior means none is better in all."""
-        if history.finished.sum() < 2 or self.beliefs.objectives(history, rng).report.status == "failed":
+        if history.finished.sum() < 2:
+            return super().pareto_set(history, rng)
+        # Where the trials say which is best, nothing has to be fitted for it.
+        if not history.knows_best and self.beliefs.objectives(history, rng).report.status == "failed":
             return super().pareto_set(history, rng)
         return self.beliefs.best(history, rng)
 
@@ -200,8 +203,7 @@ class BayesianSearcher(Searcher):
         posterior, metrics = self._known.posterior(history, rng), self._fit_metrics(history, rng)
         prepare(posterior)
         start = time.perf_counter()
-        maximum, best, more = self._maximise(history, taken, rng, index)
-        training = self._training(history, maximum, rng)
+        maximum, best, training, more = self._maximise(history, taken, rng, index)
         maximised = time.perf_counter()
         self._rows.append(
             posterior.report.to_row()
@@ -231,13 +233,6 @@ class BayesianSearcher(Searcher):
             info[_PARETO_SET] = [trial.suggestion.index for trial in best]
         suggestion = Suggestion(space.decode(maximum.x[None])[0], index, origin, info=info)
         return suggestion if training is None else training.of(suggestion)
-
-    def _training(self, history: History, maximum: Maximum, rng: Streams) -> NextTraining | None:
-        """Whether that is a new training or a stopped one, and how far; None where trainings are whole."""
-        fidelities = self._parts.acquisition(history.aims).fidelities
-        if not fidelities or self._known.posterior(history, rng).report.status == "failed":
-            return None
-        return next_training(self._known, fidelities, history, maximum.x, rng)
 
     def _compile(self, history: History) -> Iterator[None]:
         """What the first fit and proposal will need, to be compiled while the initial design is evaluated."""
@@ -287,22 +282,26 @@ class BayesianSearcher(Searcher):
 
     def _maximise(
         self, history: History, taken: np.ndarray, rng: Streams, index: int
-    ) -> tuple[Maximum, list[Trial], dict[str, Any]]:
+    ) -> tuple[Maximum, list[Trial], NextTraining | None, dict[str, Any]]:
         """Where the acquisition is largest, and what comes with it.
 
-        These are the trials that are to be recommended, how well the draws' covariances could be factorised, and the
-        fits of what is modelled beside the loss.
+        These are the trials that are to be recommended; what is to be trained next, if trainings are not whole; how
+        well the draws' covariances could be factorised, and the fits of what is modelled beside the loss.
         """
         from bayeshpo.inference.report import numerics_row
 
         known, search = self.beliefs, rng.generator("acquisition", index)
         if known.objectives(history, rng).report.status == "failed":
             maximum = self.maximizer(Flat(), history.space, taken, best_points(history), search)
-            return maximum, self.pareto_set(history, rng), {}
+            return maximum, self.pareto_set(history, rng), None, {}
         objective = known.objective(history, rng)
         maximum = self.maximizer(objective, history.space, taken, best_points(history), search)
         recommended = known.best(history, rng, objective.fitted)
-        return maximum, recommended, numerics_row(objective.state.draws.state) | objective.evidence.to_row()
+        fidelities = self._parts.acquisition(history.aims).fidelities
+        training = None
+        if fidelities:
+            training = next_training(objective.posterior, objective.evidence, fidelities, history, maximum.x)
+        return maximum, recommended, training, numerics_row(objective.state.draws.state) | objective.evidence.to_row()
 
 
 def _points(history: History) -> np.ndarray:

@@ -120,7 +120,7 @@ class Beliefs:
         Of those that are probably within all limits, or of the likeliest where none is. The means (n,) or (n, K) may be
         known already. Where values are the true ones, those observed as best: a mean is off where the model is.
         """
-        if not history.noisy and history.within.any():
+        if history.knows_best:
             observed = best_observed(history)
             return observed if history.aims.objectives else observed[:1]
         posterior = self.objectives(history, rng)
@@ -149,8 +149,7 @@ class Beliefs:
 
         def found() -> Remaining:
             evidence, of = self.evidence(history, rng), predictive_under(posterior)
-            conditions = of.believing(posterior.data, evidence.believed_X, evidence.believed_y)
-            draws = of.condition(posterior.thinned(_DRAWS), conditions)
+            draws = of.condition(posterior.thinned(_DRAWS), evidence.conditions(of))
             functions = rng.generator("remaining regret", len(history))
             outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
             best = history.space.encode([self.best(history, rng)[0].configuration])[0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayeshpo.history import History
-from bayeshpo.randomness import Streams
-from bayeshpo.searchers.beliefs import Beliefs, predictive_under
+from bayeshpo.searchers.beliefs import predictive_under
 from bayeshpo.trial import Suggestion, Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.acquisitions.outlook import Evidence
+    from bayeshpo.inference.posterior import Posterior
 
 # In place of a share that is done already.
 _NOTHING = 1e-9
@@ -59,16 +62,14 @@ def initial_fidelity(index: int, fidelities: tuple[float, ...]) -> float:
 
 
 def next_training(
-    known: Beliefs, fidelities: tuple[float, ...], history: History, x: np.ndarray, rng: Streams
+    posterior: Posterior, evidence: Evidence, fidelities: tuple[float, ...], history: History, x: np.ndarray
 ) -> NextTraining:
     """The training of most improvement per cost: that of a new configuration x (D,), or a stopped one."""
     from bayeshpo.acquisitions.freeze_thaw import improvement_per_cost
     from bayeshpo.inference.trainings import trainings
 
-    posterior, evidence = known.posterior(history, rng), known.evidence(history, rng)
-    of, compiled = predictive_under(posterior), trainings(predictive_under(posterior), fidelities)
-    conditions = of.believing(posterior.data, evidence.believed_X, evidence.believed_y)
-    draws = of.condition(posterior.thinned(_DRAWS), conditions)
+    of = predictive_under(posterior)
+    compiled, draws = trainings(of, fidelities), of.condition(posterior.thinned(_DRAWS), evidence.conditions(of))
     stopped = [history.trials[i] for i in np.flatnonzero(history.stopped)]
     points = np.concatenate([x[None], history.X[history.stopped]])
     mean, variance = of(draws, points)

@@ -142,7 +142,7 @@ class LearningCurveGaussianProcess(GaussianProcess):
         """Mean (T + S + n,), covariance and the noise's variances of what is observed."""
         said, noise = Said.of(p, data), self.noise_variance(columns, p, data)
         of_f, of_h = self.loadings(p, data, said)
-        K = stationary(self.kernel, pt.as_tensor(1.0), self.inputs(columns, p, points(data)))
+        K = stationary(self.kernel, pt.as_tensor(1.0), self.inputs(columns, p, _points(data)))
         mean, variance = zip(
             (p["drop"] * said.weight, pt.ones_like(said.weight)),
             (p["mean"] + p["drop"] * said.to_go, noise + said.variance),
@@ -155,8 +155,12 @@ class LearningCurveGaussianProcess(GaussianProcess):
     def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
         """Prior covariance (m, T + S + n) of f at Z (m, D) with what is observed."""
         of_f, _ = self.loadings(p, data, Said.of(p, data))
-        k = stationary(self.kernel, pt.as_tensor(1.0), *(self.inputs(columns, p, A) for A in (Z, points(data))))
-        return p["amplitude"] * of_f * k
+        return p["amplitude"] * of_f * self.correlation_with_trials(columns, p, data, Z)
+
+    def correlation_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
+        """Of f, and of h, at Z (m, D) with themselves at the points of all that is observed (m, T + S + n)."""
+        inputs = (self.inputs(columns, p, A) for A in (Z, _points(data)))
+        return stationary(self.kernel, pt.as_tensor(1.0), *inputs)
 
     def finals(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any]:
         """Mean and variance (S,) of what the stopped trials' losses would be at the end, under one draw.
@@ -260,7 +264,7 @@ def _risen(p: Mapping[str, np.ndarray], fidelity: np.ndarray, c: float, rng: np.
     return np.append(np.cumsum((slopes * steps)[::-1])[::-1], 0.0)
 
 
-def points(data: Mapping[str, Any]) -> Any:
+def _points(data: Mapping[str, Any]) -> Any:
     """Points (T + S + n, D) of all that is observed."""
     return pt.concatenate([data["curve_X"], data["stopped_X"], data["X"]])
 

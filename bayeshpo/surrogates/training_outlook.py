@@ -16,8 +16,7 @@ import numpy as np
 
 from bayeshpo.surrogates.base import NUGGET, Parameters
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.surrogates.kernels import stationary
-from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess, Said, points, power_law
+from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess, Said, power_law
 from bayeshpo.surrogates.symbolic import pt
 
 # Stretches in which a curve is told: so many in a doubling of the training, and of a new one (`surrogates.curves`).
@@ -78,8 +77,7 @@ class TrainingOutlook:
         """Of f and c at Z (m, D), given all trials (m, 1)."""
         p, data = self.p, self.data
         of_f, of_h = self.model.loadings(p, data, Said.of(p, data))
-        inputs = (self.model.inputs(self.columns, p, A) for A in (Z, points(data)))
-        k = stationary(self.model.kernel, pt.as_tensor(1.0), *inputs)
+        k = self.model.correlation_with_trials(self.columns, p, data, Z)
         f, c = (self.state["M"] @ (p[unit] * of * k).T for unit, of in (("amplitude", of_f), ("spread", of_h)))
         ff, fc, cc = (pt.sum(a * b, axis=0)[:, None] for a, b in ((f, f), (f, c), (c, c)))
         return _Covariance(pt.sqr(p["amplitude"]) - ff, -fc, pt.sqr(p["spread"]) - cc)

@@ -109,12 +109,10 @@ class AcquisitionUnderTest:
 
     def repeated(self, state: AcquisitionState, copies: np.ndarray) -> AcquisitionState:
         """Of each draw so many copies (S,), with what is known of it, and functions that are drawn of it, the same."""
-        posterior, evidence = self.posterior(), state.evidence
-        conditions = self.compiled.predictive.believing(evidence.data, evidence.believed_X, evidence.believed_y)
-        Q = np.repeat(posterior.thinned(DRAWS), copies, axis=0)
-        draws, anchored = self.compiled.predictive.condition(Q, conditions), state.known.anchored
+        of, evidence, anchored = self.compiled.predictive, state.evidence, state.known.anchored
+        draws = of.condition(np.repeat(self.posterior().thinned(DRAWS), copies, axis=0), evidence.conditions(of))
         if anchored is not None:
-            joint = JointPredictive(self.compiled.predictive, noise=self.compiled.acquisition.noisy)
+            joint = JointPredictive(of, noise=self.compiled.acquisition.noisy)
             anchored = joint.anchored(draws, np.repeat(anchored.anchors, copies, axis=0))
         known = {name: np.repeat(values, copies, axis=0) for name, values in state.known.arrays.items()}
         return AcquisitionState(draws, Known(known, anchored), evidence)

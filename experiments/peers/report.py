@@ -30,7 +30,8 @@ def main() -> None:
     runs = _whole_seeds(Results(arguments.results).runs())
     entries = tomllib.loads(_EXPERIMENT.read_text(encoding="utf-8"))["problems"]
     suites = {entry["suite"]: entry["only"] for entry in entries}
-    text = "\n".join([*_ranks(runs, suites), "", *_medians(runs), "", *_coverage(runs, suites)])
+    regrets = simple_regret(runs)
+    text = "\n".join([*_ranks(regrets, runs, suites), "", *_medians(regrets), "", *_coverage(runs, suites)])
     arguments.output.write_text(text + "\n", encoding="utf-8")
     print(text)
 
@@ -43,9 +44,8 @@ def _whole_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
     return [run for run in runs if run.seed in whole]
 
 
-def _ranks(runs: Sequence[RunRecord], suites: dict[str, list[str]]) -> list[str]:
+def _ranks(regrets: Sequence[Regret], runs: Sequence[RunRecord], suites: dict[str, list[str]]) -> list[str]:
     """A row a searcher: mean ranks over problems and seeds, in all and by suite, among those that worked on all."""
-    regrets = simple_regret(runs)
     everywhere = _searchers(regrets, [r.problem for r in regrets])
     unconditional = [r.problem for r in regrets if r.problem not in suites["conditional"]]
     columns = {"all": _mean_ranks(regrets, [r.problem for r in regrets])}
@@ -86,9 +86,8 @@ def _seconds(runs: Sequence[RunRecord], searcher: str) -> float:
     return float(np.median([t["seconds_ask"] for run in runs if run.searcher == searcher for t in run.trials]))
 
 
-def _medians(runs: Sequence[RunRecord]) -> list[str]:
+def _medians(regrets: Sequence[Regret]) -> list[str]:
     """A row a problem: median regret of each searcher."""
-    regrets = simple_regret(runs)
     searchers = list(dict.fromkeys(r.searcher for r in regrets))
     final = {(r.problem, r.searcher): float(np.median(r.final)) for r in regrets}
     lines = [
