@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from foreign_traces import hpob
-from scipy import stats
+from scipy import integrate, stats
 from synthetic_results import write_results
 from typer.testing import CliRunner
 
-from bayeshpo.analysis.comparison import bradley_terry, log_regret, time_to_target
+from bayeshpo.analysis.comparison import bradley_terry, correlated_t, log_regret, time_to_target
 from bayeshpo.analysis.comparison.fitting import fitted
 from bayeshpo.analysis.comparison.result import Comparison
 from bayeshpo.analysis.comparisons import read_comparisons
@@ -129,6 +129,49 @@ class TestData:
         ]  # fmt: skip
         np.testing.assert_allclose(value, expected, rtol=1e-9)
 
+    def test_differences_are_summed_up_by_what_suffices(self):
+        final = simulated().final()
+        data = correlated_t.Differences.of(simulated(), 0)
+        difference = final[3, 2] - final[3, 0]
+        row = P + 3
+        assert (data.pair[row], data.seeds[row]) == (1, R)
+        np.testing.assert_allclose(data.mean[row], difference.mean())
+        np.testing.assert_allclose(data.squares[row], difference.var() * R)
+
+    @pytest.mark.parametrize(("nu", "spread"), [(1.2, 0.05), (4.0, 0.3), (40.0, 0.001)])
+    def test_likelihood_of_differences_is_that_of_all_seeds(self, nu: float, spread: float):
+        rope, rho = 0.02, 0.3
+        seeds = [np.array([0.0, 0.0, 0.0]), np.array([0.4, 0.7, 0.5, 0.9]), np.array([-0.02, 0.05, 0.0])]
+        means, sizes = np.array([s.mean() for s in seeds]), np.array([len(s) for s in seeds])
+        squares = np.array([((s - s.mean()) ** 2).sum() for s in seeds])
+
+        def ours(*parameters: float) -> np.ndarray:
+            each = (np.full(3, value) for value in parameters)
+            return correlated_t.log_likelihood(*each, means, squares, sizes, rope, rho).eval()
+
+        def plain(mean: float, spread: float, nu: float) -> np.ndarray:
+            """Every deviation summed over, and every problem's difference integrated out by quadrature."""
+
+            def part(values: np.ndarray, sd: float) -> float:
+                law = stats.multivariate_normal(cov=sd**2 * ((1 - rho) * np.eye(len(values)) + rho))
+                # The integrand is large at these.
+                places = [mean, float(values.mean())]
+                return integrate.quad(
+                    lambda d: law.pdf(values - d) * stats.t.pdf(d, nu, mean, spread),
+                    -3.0, 3.0, points=places, limit=2000, epsabs=0.0, epsrel=1e-9,
+                )[0]  # fmt: skip
+
+            return np.log([sum(part(values, sd) for sd in correlated_t.deviations(rope)) for values in seeds])
+
+        # Up to what does not depend on the parameters; the sum over precisions is off by 0.001 where nu is near 1.
+        other = (0.0, 0.2, 3.0)
+        found, expected = ours(0.1, spread, nu) - ours(*other), plain(0.1, spread, nu) - plain(*other)
+        np.testing.assert_allclose(found, expected, atol=0.002 if nu < 2 else 1e-4)
+
+    def test_regions_of_a_new_problem(self):
+        mean, spread, nu = np.full((10, 3), [[-1.0, 0.0, 1.0]]), np.full((10, 3), 0.001), np.full((10, 3), 5.0)
+        np.testing.assert_array_equal(correlated_t.region_probabilities(mean, spread, nu, rope=0.01), np.eye(3))
+
 
 def test_wins_recover_their_strengths():
     result = bradley_terry.compare_wins(simulated(), np.random.default_rng(1), 0.01)
@@ -150,6 +193,24 @@ class TestRecovery:
         assert (high - low).max() < 0.3 * 3
         assert "first has the lowest regret" in result.claim
 
+    def test_differences(self):
+        traces = simulated()
+        result = correlated_t.compare_differences(traces, np.random.default_rng(1), 0.01)
+        assert result.report.status == "ok"
+        assert "third is worse 1.00, equivalent 0.00, better 0.00" in result.note
+        # The centre over problems, where problems far off count less than in the mean.
+        truth = np.median((traces.final() - traces.final()[:, :1]).mean(axis=2), axis=0)
+        low, high = np.quantile(result.effect, (0.005, 0.995), axis=0)
+        assert (low <= truth).all()
+        assert (high >= truth).all()
+
+    def test_the_command_fits_all_models(self, tmp_path: Path):
+        path = write_results(tmp_path / "demo", seeds=2, budget=6)
+        result = CliRunner().invoke(app, ["compare", str(path)])
+        assert result.exit_code == 0, result.output
+        names = [record["name"] for record in read_comparisons(path)]
+        assert names == ["log_regret", "bradley_terry", "time_to_target", "correlated_t"]
+
     def test_times(self):
         result = time_to_target.compare_times(simulated(), np.random.default_rng(1), 0.05)
         assert result.report.status == "ok"
@@ -161,10 +222,11 @@ class TestRecovery:
     "build",
     [
         lambda: log_regret.build(log_regret.LogRegrets.of(hpob(), 1e-3)),
+        lambda: correlated_t.build(correlated_t.Differences.of(hpob(), 3), 0.01),
         lambda: bradley_terry.build(bradley_terry.PairedCounts.of(hpob(), 0.01)),
         lambda: time_to_target.build(time_to_target.TimesToTarget.of(hpob(), 0.01)),
     ],
-    ids=["log_regret", "bradley_terry", "time_to_target"],
+    ids=["log_regret", "correlated_t", "bradley_terry", "time_to_target"],
 )
 def test_published_traces_converge(build: Any):
     fit = fitted(build(), 1, np.random.default_rng(0))

@@ -57,7 +57,7 @@ def print_comparison(record: Mapping[str, Any], console: Console) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     columns = (record[name] for name in ("searchers", "median", "low", "high", "best"))
     for searcher, median, low, high, best in sorted(zip(*columns, strict=True), key=lambda row: row[1]):
-        table.add_row(searcher, f"{median:.3f}", f"{low:.3f} to {high:.3f}", f"{best:.2f}")
+        table.add_row(searcher, f"{median:z.3f}", f"{low:z.3f} to {high:z.3f}", f"{best:.2f}")
     console.print(table)
     report = record["report"]
     checks = (

@@ -139,10 +139,10 @@ def report(results: ResultsArgument) -> None:
 def compare(
     results: ResultsArgument,
     floor: Annotated[float, typer.Option(help="Normalised regret below which regrets are not told apart.")] = 1e-3,
-    rope: Annotated[float, typer.Option(help="Difference of normalised regrets up to which runs tie.")] = 0.01,
+    rope: Annotated[float, typer.Option(help="Difference of normalised regrets that is practically none.")] = 0.01,
     target: Annotated[float, typer.Option(help="Normalised regret of the time to a target.")] = 0.01,
 ) -> None:
-    """Compare searchers by three Bayesian models, and say what may be claimed."""
+    """Compare searchers by four Bayesian models, and say what may be claimed."""
     from rich.console import Console
 
     console = Console()

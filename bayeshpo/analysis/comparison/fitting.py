@@ -14,10 +14,10 @@ from bayeshpo.inference.report import InferenceReport, with_convergence
 from bayeshpo.parallel import available_cores
 
 CHAINS = 4
-# Draws of each chain, and of another attempt where the checks have failed.
-DRAWS = (1000, 3000)
+# Draws of each chain and target of acceptance, and those of another attempt where the checks have failed: most often by
+# divergences where a standard deviation is near 0.
+_ATTEMPTS = ((1000, 0.9), (3000, 0.99))
 _TUNE = 1000
-_TARGET_ACCEPT = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,25 +39,26 @@ def compiled(model: Any) -> Any:
         return nutpie.compile_pymc_model(model)
 
 
-def fitted(model: Any, n: int, rng: np.random.Generator) -> Fit:
-    """Draws of a model of ``n`` observations: NUTS by nutpie, once more with more draws if its checks fail."""
+def fitted(model: Any, n: int, rng: np.random.Generator, density: Any = None) -> Fit:
+    """Draws of a model of ``n`` observations: NUTS by nutpie, once more with more draws if its checks fail.
+
+    ``density`` is the model's, `compiled`, where other data are to be fitted than those that it was built with.
+    """
     watch = Stopwatch()
-    density = compiled(model)
-    fit = sampled(density, model, n, DRAWS[0], rng, watch)
+    density = compiled(model) if density is None else density
+    fit = _sampled(density, model, n, *_ATTEMPTS[0], rng, watch)
     if fit.report.status != "ok":
-        fit = sampled(density, model, n, DRAWS[1], rng, watch)
+        fit = _sampled(density, model, n, *_ATTEMPTS[1], rng, watch)
         fit = replace(fit, report=replace(fit.report, action="retried"))
     return fit
 
 
-def sampled(
-    density: Any, model: Any, n: int, draws: int, rng: np.random.Generator, watch: Stopwatch | None = None
+def _sampled(
+    density: Any, model: Any, n: int, draws: int, target_accept: float, rng: np.random.Generator, watch: Stopwatch
 ) -> Fit:
-    """Draws of a compiled model; the report is of all its free variables."""
-    watch = watch or Stopwatch()
     trace = nutpie.sample(
         density, draws=draws, tune=_TUNE, chains=CHAINS, cores=min(CHAINS, available_cores()),
-        seed=int(rng.integers(2**31)), target_accept=_TARGET_ACCEPT, progress_bar=False, save_warmup=False,
+        seed=int(rng.integers(2**31)), target_accept=target_accept, progress_bar=False, save_warmup=False,
     )  # fmt: skip
     found = {str(name): np.asarray(values) for name, values in trace["posterior"].data_vars.items()}
     free = [found[str(rv.name)].reshape(CHAINS, draws, -1) for rv in model.free_RVs]
