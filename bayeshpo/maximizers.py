@@ -78,9 +78,9 @@ class Maximizer:
         Alternations of continuous and discrete search at most.
     """
 
-    candidates: int = 512
+    candidates: int = 2048
     kept: int = 128
-    starts: int = 5
+    starts: int = 8
     exhaustive: int = 2048
     rounds: int = 4
 
@@ -149,7 +149,8 @@ class Maximizer:
         if space.is_conditional:
             Z = np.where(Z == INACTIVE, rng.random((n, D)), Z)
         moved = rng.random((n, D)) < max(0.3, min(1.0, 3.0 / D))
-        step = rng.standard_normal((n, D)) * 10.0 ** rng.uniform(-2.5, -0.5, (n, 1))
+        # Late in a search the best place may lie between trials that are close to each other.
+        step = rng.standard_normal((n, D)) * 10.0 ** rng.uniform(-4.0, -0.5, (n, 1))
         Z = np.where(moved & ~space.categorical, Z + step, Z)
         Z = np.where(moved & space.categorical, rng.random((n, D)), Z)
         return space.snap(Z)
