@@ -63,6 +63,10 @@ PROBLEMS = {
         "bayeshpo.problems.logistic_breast_cancer:LogisticBreastCancer",
         "validation loss of penalised logistic regression, with its exact hypergradient",
     ),
+    "softmax_digits": Entry(
+        "bayeshpo.problems.softmax_digits:SoftmaxDigits",
+        "validation loss of softmax regression, a penalty a class, with its exact hypergradient",
+    ),
     "random_forest": Entry("bayeshpo.problems.models.random_forest:RandomForest", "5-fold loss of a random forest"),
     "gradient_boosting": Entry(
         "bayeshpo.problems.models.gradient_boosting:GradientBoosting", "5-fold loss of boosted trees"
@@ -95,6 +99,7 @@ WRAPPERS = {
 SUITES = {
     "synthetic": Entry("bayeshpo.problems.suites:SYNTHETIC", "functions of known optimum, BBOB's among them"),
     "sklearn": Entry("bayeshpo.problems.suites:SKLEARN", "eight model families on scikit-learn's data sets"),
+    "penalties": Entry("bayeshpo.problems.suites:PENALTIES", "penalties of regressions, with exact derivatives"),
     "tabular": Entry("bayeshpo.problems.suites:TABULAR", "HPOlib, HPOBench and NAS-Bench-201, with run times"),
     "curves": Entry("bayeshpo.problems.suites:CURVES", "TaskSet and LCBench, with learning curves"),
     "noisy": Entry("bayeshpo.problems.suites:NOISY", "noise and outliers"),

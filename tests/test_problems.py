@@ -14,6 +14,7 @@ from sklearn.svm import SVC
 from bayeshpo.problem import Differentiable, capabilities
 from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
 from bayeshpo.problems.mlp_iris import MLPIris
+from bayeshpo.problems.softmax_digits import SoftmaxDigits
 from bayeshpo.problems.svc_digits import SVCDigits
 from bayeshpo.problems.synthetic import Ackley, Branin, Hartmann3, Hartmann6, Levy, Rosenbrock
 from bayeshpo.testing import check_problem
@@ -104,36 +105,63 @@ def test_logistic_regression_equals_scikit_learn_for_one_penalty():
     assert LogisticBreastCancer().evaluate(penalties, rng=rng()).value == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_hypergradient_equals_finite_differences(seed):
-    problem = LogisticBreastCancer()
+@pytest.mark.parametrize(
+    ("problem", "seed"), [(LogisticBreastCancer(), s) for s in range(5)] + [(SoftmaxDigits(), 0)], ids=str
+)
+def test_hypergradient_equals_finite_differences(problem, seed):
     assert isinstance(problem, Differentiable)
     assert capabilities(problem).gradient
-    x, h = rng(seed).uniform(0.05, 0.95, 3), 1e-4
+    dimension, h = problem.space.dimension, 1e-4
+    x = rng(seed).uniform(0.05, 0.95, dimension)
 
     def value(point):
         return problem.evaluate(problem.space.decode(point)[0], rng=rng()).value
 
     outcome = problem.evaluate_with_gradient(problem.space.decode(x)[0], rng=rng())
     assert outcome.value == value(x)
-    expected = [(value(x + h * e) - value(x - h * e)) / (2 * h) for e in np.eye(3)]
+    expected = [(value(x + h * e) - value(x - h * e)) / (2 * h) for e in np.eye(dimension)]
     # Central differences err by about h^2 f''' and by rounding / h.
     np.testing.assert_allclose([outcome.gradient[n] for n in problem.space.names], expected, rtol=1e-5, atol=1e-7)
 
 
-def test_hypergradient_optimum():
-    problem = LogisticBreastCancer()
+def test_softmax_regression_equals_scikit_learn_for_one_penalty():
+    inputs, labels = load_digits(return_X_y=True)
+    a, b, labels_a, labels_b = train_test_split(inputs / 16.0, labels, test_size=0.5, stratify=labels, random_state=0)
+    model = LogisticRegression(C=1 / (0.002 * len(a)), tol=1e-9, max_iter=5000).fit(a, labels_a)
+    expected = -model.predict_log_proba(b)[np.arange(len(b)), labels_b].mean()
+    penalties = dict.fromkeys(SoftmaxDigits().space.names, 0.002)
+    # The other's solver stops earlier.
+    assert SoftmaxDigits().evaluate(penalties, rng=rng()).value == pytest.approx(expected, rel=1e-6)
+
+
+def with_gradient(problem):
+    """The value and its gradient as functions of a point of the unit cube."""
 
     def loss(x):
         outcome = problem.evaluate_with_gradient(problem.space.decode(x)[0], rng=rng())
         return outcome.value, np.array([outcome.gradient[n] for n in problem.space.names])
 
+    return loss
+
+
+def test_hypergradient_optimum():
+    problem = LogisticBreastCancer()
+    loss = with_gradient(problem)
     starts = rng(0).random((12, 3))
     options = {"ftol": 1e-15, "gtol": 1e-9}
     found = [minimize(loss, x, jac=True, bounds=[(0, 1)] * 3, method="L-BFGS-B", options=options).fun for x in starts]
     assert min(found) == pytest.approx(problem.optimum, abs=1e-12)
     # More than one valley, so that restarts matter.
     assert max(found) > problem.optimum + 0.01
+
+
+def test_softmax_optimum():
+    problem = SoftmaxDigits()
+    options = {"ftol": 1e-12, "maxfun": 25}
+    found = minimize(
+        with_gradient(problem), np.full(10, 0.3), jac=True, bounds=[(0, 1)] * 10, method="L-BFGS-B", options=options
+    )
+    assert found.fun == pytest.approx(problem.optimum, abs=1e-8)
 
 
 def test_no_gradient_where_there_is_none():

@@ -81,6 +81,9 @@ SKLEARN = Suite(
     )
 )  # fmt: skip
 
+# With exact derivatives of their value.
+PENALTIES = Suite({name: {"name": name} for name in ("logistic_breast_cancer", "softmax_digits")})
+
 TABULAR = Suite({data: {"name": "table", "data": data} for data in TABLES})
 
 CURVES = Suite(
