@@ -1,13 +1,16 @@
-"""How many cores one process may use, and how many threads its linear algebra."""
+"""How many cores one process may use, and how many threads its linear algebra; the same of processes that it starts."""
 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 CORES_VARIABLE = "BAYESHPO_CORES"
+# More threads would fight over the cores that other workers use, and change the last bits of sums.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def available_cores() -> int:
@@ -25,6 +28,22 @@ def available_cores() -> int:
 def one_blas_thread() -> AbstractContextManager[Any]:
     """A context in which linear algebra uses one thread: on small matrices more of them only wait for each other."""
     return _blas().limit(limits=1, user_api="blas")
+
+
+@contextmanager
+def worker_environment(cores: int) -> Iterator[None]:
+    """Processes started meanwhile may use so many cores, and one thread for their linear algebra."""
+    variables = {CORES_VARIABLE: str(cores)} | dict.fromkeys(_THREADS, "1")
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @cache

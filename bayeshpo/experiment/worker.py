@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +16,7 @@ from bayeshpo.experiment.keep import is_due
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.problem import is_noisy, true_value
+from bayeshpo.processes import end_with_parent
 from bayeshpo.study import Study
 from bayeshpo.trial import Trial
 
@@ -125,7 +124,8 @@ def serve(connection: Connection, log: Path) -> None:
     """
     # Ctrl-C reaches every process of the terminal; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Its runs may be taken up by another command at once.
+    end_with_parent()
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
@@ -174,11 +174,3 @@ def _ending(run: RunSpec, study: Study) -> dict[str, Any]:
         "recommendation": recommendation,
         "seconds": study.history.seconds,
     }
-
-
-def _end_with_parent() -> None:
-    """Leave nothing running when the parent is killed: its runs may be taken up by another command at once."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
