@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bayeshpo.aims import Aims, Direction, sign_of
+from bayeshpo.elapsed import elapsed
 from bayeshpo.pareto import non_dominated
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Suggestion, Trial
@@ -16,14 +17,14 @@ from bayeshpo.trial import Suggestion, Trial
 
 @dataclass(frozen=True)
 class History:
-    """All trials of a study so far, in order, with the arrays that searchers use. Losses are always minimised.
+    """All trials of a study so far, with the arrays that searchers use. Losses are always minimised.
 
     Attributes
     ----------
     space, direction
         The search space, and the direction of the trials' values. It is turned here, once.
     trials
-        Finished, stopped, censored and failed trials.
+        Finished, stopped, censored and failed trials, in the order in which they were told.
     pending
         Suggestions that were asked for and not yet told.
     aims
@@ -63,6 +64,12 @@ class History:
         longer = replace(self, pending=(*self.pending, *suggestions))
         vars(longer).update({name: known for name, known in vars(self).items() if name not in vars(longer)})
         return longer
+
+    def after(self, n: int) -> History:
+        """As it was as soon as the first n trials had been told, with what was pending then."""
+        others = [*(t.suggestion for t in self.trials[n:]), *self.pending]
+        pending = tuple(s for s in others if (s.index if s.told is None else s.told) < n)
+        return replace(self, trials=self.trials[:n], pending=pending)
 
     @cached_property
     def X(self) -> np.ndarray:
@@ -145,8 +152,13 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """What all trials took: proposing and evaluating them."""
-        return sum(t.suggestion.seconds + t.outcome.seconds for t in self.trials)
+        """What all trials took: proposing and evaluating them, by the clock (`bayeshpo.elapsed`)."""
+        suggestions = [t.suggestion for t in self.trials]
+        ended = elapsed(
+            [s.index for s in suggestions], [s.told for s in suggestions], [s.seconds for s in suggestions],
+            [t.outcome.seconds for t in self.trials],
+        )  # fmt: skip
+        return float(ended[-1]) if len(ended) else 0.0
 
     def of(self, metric: str) -> History:
         """The history that a study of a metric alone would have, in the metric's own direction."""

@@ -125,7 +125,7 @@ class Budget(StoppingRule):
 class Seconds(StoppingRule):
     """After so many seconds on record: what was spent on proposing and evaluating trials, wherever they were run.
 
-    A trial that is being evaluated is not interrupted.
+    Those of trials that were evaluated at once are counted once. A trial that is being evaluated is not interrupted.
 
     Parameters
     ----------

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bayeshpo.aims import Aims, Direction
 from bayeshpo.errors import SpaceExhausted, SpecificationError
+from bayeshpo.evaluators import Evaluator, InTurn, Task, several
 from bayeshpo.history import History
-from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, evaluate, is_noisy
+from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, is_noisy
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
@@ -55,8 +56,8 @@ class Study:
         Equal seeds give equal trials.
     name
         Name of the problem; part of the key of all random streams.
-    trials
-        Trials to begin with, as from the records of an earlier run.
+    trials, pending
+        Trials to begin with, as from the records of an earlier run, and what it had proposed and was not told.
     objectives
         Further objectives: directions of metrics, by name, as ``{"size": "minimize"}``; see `Outcome.metrics`.
     constraints
@@ -83,6 +84,7 @@ class Study:
         *,
         name: str = "",
         trials: Iterable[Trial] = (),
+        pending: Iterable[Suggestion] = (),
         objectives: Mapping[str, Direction] | None = None,
         constraints: Mapping[str, Any] | None = None,
         noisy: bool = True,
@@ -97,10 +99,12 @@ class Study:
             searcher = BayesianSearcher()
         self.searcher = searcher
         aims = Aims.of(objectives, constraints)
-        self.history = History(as_space(space), direction, tuple(trials), aims=aims, noisy=noisy)
+        self.history = History(as_space(space), direction, tuple(trials), tuple(pending), aims, noisy)
         self.streams = Streams(name, seed)
         self.reports: list[dict[str, Any]] = []
         self.ending: Ending | None = None
+        # Indices of suggestions that were asked for by hand, and are for the one who asked to evaluate.
+        self._given: set[int] = set()
 
     def ask(self, n: int | None = None) -> Any:
         """Propose configurations to evaluate: one `Suggestion`, or a list of ``n``.
@@ -111,6 +115,7 @@ class Study:
             If every configuration of a finite space has been tried.
         """
         suggestions = self._ask(n or 1, time.perf_counter())
+        self._given.update(s.index for s in suggestions)
         return suggestions if n is not None else suggestions[0]
 
     def tell(self, suggestion: Suggestion, value: Any) -> Trial:
@@ -131,6 +136,7 @@ class Study:
         outcome, stopped = Outcome.of(value).with_aims(self.history.aims), self.stopped(suggestion)
         trial = Trial(suggestion, outcome if stopped is None else outcome.after(stopped))
         self.history = self.history.add(trial)
+        self._given.discard(suggestion.index)
         return trial
 
     def stopped(self, suggestion: Suggestion) -> Outcome | None:
@@ -139,30 +145,64 @@ class Study:
             return None
         return next(t.outcome for t in self.history.trials if t.suggestion.index == suggestion.continues)
 
-    def run(self, problem: Problem, budget: int, stop: StoppingRule | None = None) -> Iterator[Trial]:
+    def run(
+        self, problem: Problem, budget: int, stop: StoppingRule | None = None, *, evaluator: Evaluator | None = None
+    ) -> Iterator[Trial]:
         """Evaluate, yielding each trial, until the study has ``budget`` of them, a rule ends it or the space does.
 
         `ending` says afterwards which it was.
         """
+        steps = self.steps(problem, budget, stop, evaluator=evaluator)
+        return (step for step in steps if isinstance(step, Trial))
+
+    def steps(
+        self, problem: Problem, budget: int, stop: StoppingRule | None = None, *, evaluator: Evaluator | None = None
+    ) -> Iterator[Suggestion | Trial]:
+        """As `run`, yielding each suggestion too, before it is evaluated.
+
+        With an evaluator of several trials at once, the next suggestion is asked for as soon as one of them is told,
+        the others pending. The rule is asked before each; once it ends the study, or the space does, those under way
+        are waited for. What an interrupted run has left pending is evaluated first.
+        """
         self.ending = None
         rule = Budget(budget) if stop is None else Budget(budget) | stop
-        while True:
-            start = time.perf_counter()
-            reason = rule.reason(self.history, self.searcher, self.streams)
-            if reason is not None:
-                self.ending = Ending("finished" if len(self.history) >= budget else "stopped", reason)
-                return
-            try:
-                (suggestion,) = self._ask(1, start)
-            except SpaceExhausted as error:
-                self.ending = Ending("exhausted", str(error))
-                return
-            rng = self.streams.generator("noise", suggestion.index)
-            outcome = evaluate(
-                problem, suggestion.configuration, rng=rng, gradient=suggestion.needs_gradient,
-                fidelity=suggestion.fidelity, stopped=self.stopped(suggestion),
-            )  # fmt: skip
-            yield self.tell(suggestion, outcome)
+        evaluator = InTurn(problem) if evaluator is None else evaluator
+        left = [s for s in self.history.pending if s.index not in self._given]
+        running = 0
+        try:
+            while True:
+                ending = None
+                while ending is None and (running == 0 or running < min(evaluator.at_once, budget - len(self.history))):
+                    if left and len(self.history) < budget:
+                        suggestion = left.pop(0)
+                    elif isinstance(suggestion := self._proposed(rule, budget), Ending):
+                        ending = suggestion
+                        continue
+                    else:
+                        yield suggestion
+                    rng = self.streams.generator("noise", suggestion.index)
+                    evaluator.submit(Task(suggestion, rng, self.stopped(suggestion)))
+                    running += 1
+                if running == 0:
+                    self.ending = ending
+                    return
+                trial = self.tell(*evaluator.finished())
+                running -= 1
+                yield trial
+        finally:
+            evaluator.close()
+
+    def _proposed(self, rule: StoppingRule, budget: int) -> Suggestion | Ending:
+        """The next suggestion, or why there is none."""
+        start = time.perf_counter()
+        reason = rule.reason(self.history, self.searcher, self.streams)
+        if reason is not None:
+            return Ending("finished" if len(self.history) >= budget else "stopped", reason)
+        try:
+            (suggestion,) = self._ask(1, start)
+        except SpaceExhausted as error:
+            return Ending("exhausted", str(error))
+        return suggestion
 
     def optimize(
         self,
@@ -170,6 +210,8 @@ class Study:
         budget: int,
         *,
         stop: StoppingRule | None = None,
+        workers: int = 1,
+        executor: Any = None,
         progress: bool = True,
     ) -> Trial:
         """Spend a budget on a function of a dict, or on a `Problem`, and return the best trial.
@@ -188,17 +230,25 @@ class Study:
         stop
             When to end before the budget is spent, as ``bayeshpo.Seconds(600) | bayeshpo.Unchanged(20)``; `ending`
             says afterwards why it ended.
+        workers
+            How many trials are evaluated at once, each in a process of its own with one thread of linear algebra.
+            Which trial ends first decides what the searcher knows of when it proposes the next one, so equal seeds no
+            longer give equal trials. A trial whose process dies is evaluated once more, then it has failed.
+        executor
+            What evaluates ``workers`` trials at once in place of processes of this machine: a
+            `concurrent.futures.Executor`, or a Dask ``Client``.
         progress
             Whether to show how far it is.
 
         Raises
         ------
         SpecificationError
-            If the budget is below 1, the searcher cannot work on this space or with this rule, or no trial finished
-            within all limits.
+            If the budget or the number of workers is below 1, the searcher cannot work on this space or with this rule,
+            the objective cannot be sent to other processes, or no trial finished within all limits.
         """
-        if budget < 1:
-            raise SpecificationError(f"expected a budget of at least 1 trial, got {budget}")
+        for what, number in {"a budget of at least 1 trial": budget, "at least 1 worker": workers}.items():
+            if number < 1:
+                raise SpecificationError(f"expected {what}, got {number}")
         if stop is not None:
             _check_rule(stop, self.searcher)
         if isinstance(objective, Problem):
@@ -208,7 +258,9 @@ class Study:
         else:
             problem = FunctionProblem(objective, self.history.space, self.history.direction)
         self.check(capabilities(problem))
-        trials = self.run(problem, budget, stop)
+        in_turn = workers == 1 and executor is None
+        evaluator = InTurn(problem) if in_turn else several(problem, workers, executor)
+        trials = self.run(problem, budget, stop, evaluator=evaluator)
         for _ in _with_progress(trials, self, budget) if progress else trials:
             pass
         best = self.best
@@ -224,7 +276,8 @@ class Study:
         """Proposals with the seconds since a start."""
         suggestions = self.searcher.ask(self.history, n, self.streams)
         seconds = (time.perf_counter() - start) / len(suggestions)
-        suggestions = [replace(s, seconds=seconds) for s in suggestions]
+        n = len(self.history)
+        suggestions = [replace(s, seconds=seconds, told=None if s.index == n else n) for s in suggestions]
         self.reports += [{"trial": suggestions[0].index, **row} for row in self.searcher.reports()]
         self.history = self.history.with_pending(suggestions)
         return suggestions

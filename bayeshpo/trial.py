@@ -52,6 +52,9 @@ class Suggestion:
         Share of the training in (0, 1] after which the trial is to stop; 1 to finish it.
     continues
         Index of the stopped trial whose training is to be taken up where it was; None to begin a new one.
+    told
+        How many trials the study had been told when it was proposed, if others were pending: those of lower index that
+        were not among them. None if there were none.
     """
 
     configuration: Configuration
@@ -62,6 +65,31 @@ class Suggestion:
     info: Mapping[str, Any] = field(default_factory=dict)
     fidelity: float = 1.0
     continues: int | None = None
+    told: int | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """The suggestion as one flat JSON-ready mapping: entries of the record of its trial."""
+        return {
+            "index": self.index,
+            "configuration": dict(self.configuration),
+            "origin": self.origin,
+            "seconds_ask": self.seconds,
+            "needs_gradient": self.needs_gradient,
+            "suggestion_info": dict(self.info),
+            "fidelity": self.fidelity,
+            "continues": self.continues,
+            **({} if self.told is None else {"told": self.told}),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Suggestion:
+        """The inverse of `to_record`; the record of a trial will do."""
+        return cls(
+            record["configuration"], record["index"], record["origin"], record["needs_gradient"],
+            record["seconds_ask"], record["suggestion_info"],
+            # Older records have no fidelities, and those of one trial after another nothing that was pending.
+            record.get("fidelity", 1.0), record.get("continues"), record.get("told"),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -231,6 +259,7 @@ class Trial:
     def to_record(self) -> dict[str, Any]:
         """The trial as one flat JSON-ready mapping: a line of ``trials.jsonl``."""
         suggestion, outcome = asdict(self.suggestion), asdict(self.outcome)
+        told = self.suggestion.told
         return {
             "index": suggestion["index"],
             "configuration": suggestion["configuration"],
@@ -251,24 +280,20 @@ class Trial:
             "continues": suggestion["continues"],
             "bound": outcome["bound"],
             "metrics": dict(self.outcome.metrics),
+            **({} if told is None else {"told": told}),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Trial:
         """The inverse of `to_record`."""
-        suggestion = Suggestion(
-            record["configuration"], record["index"], record["origin"], record["needs_gradient"],
-            record["seconds_ask"], record["suggestion_info"],
-            # Older records have neither fidelities, standard errors, curves, bounds nor metrics.
-            record.get("fidelity", 1.0), record.get("continues"),
-        )  # fmt: skip
+        # Older records have neither standard errors, curves, bounds nor metrics.
         outcome = Outcome(
             record["value"], Status(record["status"]), record["reason"], record["seconds_evaluate"],
             record["work"], record["gradient"], record.get("standard_error"), record["outcome_info"],
             tuple((t, v) for t, v in record.get("curve", ())), record.get("bound"),
             record.get("metrics", {}),
         )  # fmt: skip
-        return cls(suggestion, outcome)
+        return cls(Suggestion.from_record(record), outcome)
 
 
 def fidelities_of(whose: str, given: Sequence[float]) -> tuple[float, ...]:

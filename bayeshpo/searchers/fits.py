@@ -79,7 +79,7 @@ class Fits:
 
 
 def unforeseen(history: History) -> tuple[History, int] | None:
-    """The newest finished trial that no fit has seen, as the trials of the last fit, and its place among all trials.
+    """The newest finished trial that no fit has seen, as the history of the last fit, and its place among all trials.
 
     None where there was no fit before, or none has finished since.
     """
@@ -89,7 +89,8 @@ def unforeseen(history: History) -> tuple[History, int] | None:
     news = np.flatnonzero(history.finished[seen[-1] :])
     if not len(news):
         return None
-    return replace(history, trials=history.trials[: seen[-1]], pending=()), seen[-1] + int(news[-1])
+    # Fits that led to what was pending then are steps of the way to that one too.
+    return history.after(seen[-1]), seen[-1] + int(news[-1])
 
 
 def _earlier(history: History) -> list[int]:
