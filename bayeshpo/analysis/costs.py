@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bayeshpo.elapsed import elapsed
+
 
 @dataclass(frozen=True, eq=False)
 class Costs:
@@ -18,7 +20,8 @@ class Costs:
     work
         In the problem's own unit.
     evaluating, searching
-        Seconds of the objective, and seconds of proposing: the searcher's own time.
+        Seconds of the objective, those of trials at once counted once (`bayeshpo.elapsed`), and seconds of proposing:
+        the searcher's own time.
     """
 
     work: np.ndarray
@@ -45,7 +48,11 @@ def costs_of(trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
     # The small form of results has no seconds of evaluating.
     names = ("work", "seconds_evaluate", "seconds_ask")
     rows = [[np.nan if t.get(name) is None else t[name] for t in trials] for name in names]
-    return np.cumsum(np.array(rows, dtype=float).reshape(3, -1), axis=1)
+    costs = np.cumsum(np.array(rows, dtype=float).reshape(3, -1), axis=1)
+    if any("told" in t for t in trials):
+        told = [t.get("told") for t in trials]
+        costs[1] = elapsed([t["index"] for t in trials], told, np.zeros(len(trials)), rows[1])
+    return costs
 
 
 def against_cost(regret: np.ndarray, cost: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ _TRIAL_COLUMNS = (
     "metrics",
     "true_value",
     "suggestion_info",
+    "told",
 )
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "divergences",

@@ -19,7 +19,9 @@ def recommended_regret(run: RunRecord, trials: Sequence[Mapping[str, Any]]) -> f
     has a simple regret near 0 and an inference regret that is not.
     """
     recommendation = None if run.done is None else run.done.get("recommendation")
-    return np.nan if recommendation is None else true_regret(run, trials[recommendation["index"]])
+    if recommendation is None:
+        return np.nan
+    return next(true_regret(run, trial) for trial in trials if trial["index"] == recommendation["index"])
 
 
 def remaining_regret(run: RunRecord) -> dict[int, float]:
@@ -27,11 +29,11 @@ def remaining_regret(run: RunRecord) -> dict[int, float]:
 
     Empty where that is not known, and before a surrogate recommends.
     """
-    trials = run.trials
+    trials = {trial["index"]: trial for trial in run.trials}
     found = {}
-    for trial in trials:
+    for trial in trials.values():
         index = (trial.get("suggestion_info") or {}).get("recommended")
-        if index is not None and index < len(trials):
+        if index in trials:
             found[trial["index"]] = true_regret(run, trials[index])
     return {trial: regret for trial, regret in found.items() if not np.isnan(regret)}
 

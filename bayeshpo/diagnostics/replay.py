@@ -28,7 +28,7 @@ class Replay:
     run
         The run on record.
     iteration
-        Index of the trial; so many were finished, failed or stopped before.
+        Index of the trial.
     problem
         What was searched: only its space is needed, nothing is evaluated.
     """
@@ -53,17 +53,19 @@ class Replay:
         SpecificationError
             If there is no such trial, or the records are in small form, without configurations.
         """
-        count = len(run.trials)
-        if not 0 <= iteration < count:
-            raise SpecificationError(f"run {run.run_id}: expected an iteration below {count}, got {iteration}")
-        if any("configuration" not in trial or "suggestion_info" not in trial for trial in run.trials):
+        trials = run.trials
+        if all(trial["index"] != iteration for trial in trials):
+            most = len(trials) + len(run.pending)
+            waits = " that is not pending" if run.pending else ""
+            raise SpecificationError(f"run {run.run_id}: expected an iteration below {most}{waits}, got {iteration}")
+        if any("configuration" not in trial or "suggestion_info" not in trial for trial in trials):
             raise SpecificationError(f"run {run.run_id}: its records are in small form; replay needs those of the run")
         return cls(run, iteration, ProblemSpec.model_validate(run.spec["problem"]).build(data_dir))
 
     @property
     def recorded(self) -> Trial:
         """The trial as it is on record."""
-        return Trial.from_record(self.run.trials[self.iteration])
+        return next(Trial.from_record(record) for record in self.run.trials if record["index"] == self.iteration)
 
     @property
     def whole(self) -> History:
@@ -127,11 +129,15 @@ class Replay:
     def _study(self, parts: Mapping[str, Any]) -> Study:
         searcher = SearcherSpec.model_validate(self.run.spec["searcher"])
         built = searcher.model_copy(update={"arguments": {**searcher.arguments, **parts}}).build()
-        trials = [Trial.from_record(record) for record in self.run.trials[: self.iteration]]
+        known = self.recorded.suggestion.told
+        trials = [Trial.from_record(t) for t in self.run.trials[: self.iteration if known is None else known]]
+        told = {trial.suggestion.index for trial in trials}
+        earlier = [Suggestion.from_record(row) for row in self.run.proposed if row["index"] < self.iteration]
         space, key = self.problem.space, ProblemSpec.model_validate(self.run.spec["problem"]).key
         return Study(
             space, built, self.run.spec["direction"], self.run.seed, name=key, trials=trials,
-            noisy=is_noisy(self.problem), **aims(self.problem).to_record(),
+            pending=[s for s in earlier if s.index not in told], noisy=is_noisy(self.problem),
+            **aims(self.problem).to_record(),
         )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def run_plan(plan: Plan, results: Path, *, workers: int, display: Display) -> di
     results
         The results folder; made if it is not there.
     workers
-        Number of processes; a Dask scheduler that is given by its address has its own.
+        Number of processes; a Dask scheduler that is given by its address has its own. Where several trials of a run
+        are evaluated at once, so many runs are executed at once that these are their trials, one run at least.
     display
         Told about every trial.
 
@@ -68,14 +69,15 @@ def run_plan(plan: Plan, results: Path, *, workers: int, display: Display) -> di
 def _distribute(
     executor: ExecutorSpec, waiting: list[RunSpec], results: Path, workers: int, display: Display
 ) -> dict[str, str]:
-    count = min(workers, len(waiting))
+    parallel = waiting[0].parallel
+    count = min(workers, parallel * len(waiting))
     if executor.name == "dask":
         from bayeshpo.experiment.executors import dask
 
         return dask.distribute(executor, waiting, results, count, display)
     from bayeshpo.experiment.executors import local
 
-    return local.distribute(waiting, results, count, display)
+    return local.distribute(waiting, results, max(1, count // parallel), display)
 
 
 def _finished(run: RunSpec, results: Path) -> Progress | None:

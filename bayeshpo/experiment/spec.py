@@ -156,6 +156,7 @@ class ExperimentSpec(_Model):
     name: Name
     budget: Count
     seeds: Count = 1
+    parallel: Count = 1
     stop: str | None = None
     keep: Keep = "last"
     data_dir: str | None = None
@@ -166,6 +167,7 @@ class ExperimentSpec(_Model):
     def to_record(self) -> dict[str, Any]:
         """The resolved file as JSON values, parts as flat mappings."""
         record: dict[str, Any] = {"name": self.name, "budget": self.budget, "seeds": self.seeds, "keep": self.keep}
+        record |= {"parallel": self.parallel} if self.parallel > 1 else {}
         record |= {"stop": self.stop} if self.stop else {}
         record |= {"data_dir": self.data_dir} if self.data_dir else {}
         record |= {"executor": self.executor.model_dump(exclude_defaults=True)} if self.executor.name != "local" else {}
@@ -195,11 +197,13 @@ class RunSpec(_Model):
     space: tuple[str, ...]
     fits: bool
     data_dir: str | None = None
+    parallel: int = 1
 
     @property
     def id(self) -> str:
         """Hash of what defines the run's trials: neither when it ends nor its labels."""
-        key = json.dumps([self.problem.key, self.searcher.key, self.seed])
+        parallel = [self.parallel] if self.parallel > 1 else []
+        key = json.dumps([self.problem.key, self.searcher.key, self.seed, *parallel])
         return hashlib.sha256(key.encode()).hexdigest()[:12]
 
     def rule(self) -> StoppingRule | None:
@@ -208,7 +212,8 @@ class RunSpec(_Model):
 
     def to_record(self) -> dict[str, Any]:
         """The content of ``spec.json``."""
-        record = self.model_dump(mode="json", exclude={"problem", "searcher", "fits", "data_dir"})
+        left_out = {"problem", "searcher", "fits", "data_dir"} | ({"parallel"} if self.parallel == 1 else set())
+        record = self.model_dump(mode="json", exclude=left_out)
         return {"problem": self.problem.to_record(), "searcher": self.searcher.to_record(), **record}
 
 
@@ -303,6 +308,7 @@ def _plan(experiment: ExperimentSpec, places: Sequence[str]) -> Plan:
             budget=problem_part.budget or experiment.budget, direction=problem.direction, optimum=problem.optimum,
             aims=aims(problem).to_record(), work_unit=problem.work_unit, space=problem.space.names,
             fits=type(searcher).posterior is not Searcher.posterior, data_dir=experiment.data_dir,
+            parallel=experiment.parallel,
         )
         for problem_part, problem in pairs
         for searcher_part, searcher, stop in zip(experiment.searchers, searchers, stops, strict=True)

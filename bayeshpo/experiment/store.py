@@ -1,7 +1,9 @@
 """Records on disk: the results folder of an experiment, and the folder of one run.
 
-A line is written once and whole, after the trial it stands for. What a kill can leave behind is a truncated last line,
-or an inference row whose trial never finished; both are dropped when the run goes on.
+A line is written once and whole, after the trial it stands for; trials have their lines in the order in which they were
+told. Where several are evaluated at once, each proposal has a line of its own before that (``suggestions.jsonl``). What
+a kill can leave behind is a truncated last line, or an inference row whose trial never finished, nor is on record as
+proposed; both are dropped when the run goes on.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class RunRecord:
 
     @property
     def trials(self) -> list[dict[str, Any]]:
-        """One mapping per trial, as `Trial.to_record` writes them; read anew at each call, and not kept.
+        """One mapping per trial, in the order of telling, as `Trial.to_record` writes them; read anew at each call.
 
         Raises
         ------
@@ -70,18 +72,38 @@ class RunRecord:
             If a line other than the last is damaged.
         """
         trials, _ = read_lines(self.path / "trials.jsonl")
+        told: set[Any] = set()
         for i, record in enumerate(trials):
-            if record.get("index") != i:
-                got = record.get("index")
-                raise RecordError(f"{self.path / 'trials.jsonl'}, line {i + 1}: expected trial {i}, got {got}")
+            got = record.get("index")
+            if got in told or (got != i and self.parallel == 1):
+                expected = f"trial {i}" if self.parallel == 1 else "one that has no line yet"
+                raise RecordError(f"{self.path / 'trials.jsonl'}, line {i + 1}: expected {expected}, got {got}")
+            told.add(got)
         return trials
 
     @property
+    def proposed(self) -> list[dict[str, Any]]:
+        """One mapping per suggestion, as `Suggestion.to_record` writes them, where trials are evaluated at once."""
+        rows, _ = read_lines(self.path / "suggestions.jsonl")
+        return rows
+
+    @property
+    def pending(self) -> list[dict[str, Any]]:
+        """Those of `proposed` that have no trial yet."""
+        told = {record["index"] for record in self.trials}
+        return [row for row in self.proposed if row["index"] not in told]
+
+    @property
+    def parallel(self) -> int:
+        """How many trials are evaluated at once."""
+        return self.spec.get("parallel", 1)
+
+    @property
     def inference(self) -> list[dict[str, Any]]:
-        """One mapping per fit of a surrogate whose trial is there; read anew as `trials` are."""
+        """One mapping per fit of a surrogate whose trial is there, or pending; read anew as `trials` are."""
         rows, _ = read_lines(self.path / "inference.jsonl")
-        count = len(self.trials) if rows else 0
-        return [row for row in rows if row["trial"] < count]
+        there = {record["index"] for record in (*self.trials, *self.proposed)} if rows else set()
+        return [row for row in rows if row["trial"] in there]
 
     @property
     def run_id(self) -> str:
@@ -209,6 +231,9 @@ def check_results(path: Path, experiment: Mapping[str, Any]) -> None:
 def _difference(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
     if present["name"] != wanted["name"]:
         return f"named '{present['name']}', not '{wanted['name']}'"
+    at_once = present.get("parallel", 1), wanted.get("parallel", 1)
+    if at_once[0] != at_once[1]:
+        return f"with parallel = {at_once[0]}, not {at_once[1]}"
     for kind in ("problems", "searchers"):
         parts = {part["label"]: _defining(part) for part in wanted[kind]}
         for part in present[kind]:

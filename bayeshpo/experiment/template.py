@@ -15,6 +15,7 @@ _TEXT = """\
 name = "{name}"         # the results go to results/{name}
 budget = 20             # trials per run
 seeds = 2               # each searcher works on each problem with seeds 0 and 1
+# parallel = 4                              # trials of a run that are evaluated at once; one by default
 # stop = "seconds(600) | unchanged(10)"     # end a run before its budget is spent
 # executor = "dask"                         # local processes by default
 

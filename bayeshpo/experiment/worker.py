@@ -7,18 +7,20 @@ import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from bayeshpo.errors import told
+from bayeshpo.evaluators import Evaluator, InTurn, elsewhere
 from bayeshpo.experiment.keep import is_due
 from bayeshpo.experiment.spec import RunSpec
 from bayeshpo.experiment.writer import RunWriter
-from bayeshpo.problem import is_noisy, true_value
+from bayeshpo.problem import Problem, is_noisy, true_value
 from bayeshpo.processes import end_with_parent
 from bayeshpo.study import Study
-from bayeshpo.trial import Trial
+from bayeshpo.trial import Suggestion, Trial
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ class Display(Protocol):
         ...
 
 
-def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> None:
+def execute(run: RunSpec, path: Path, report: Callable[[Progress], None], executor: Any = None) -> None:
     """Take a run from its records in a folder to its end, recording each trial as it finishes.
+
+    Where trials are evaluated at once, an executor may be given for them, as `bayeshpo.evaluators.several` takes it.
 
     Raises
     ------
@@ -77,17 +81,23 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     problem, searcher = run.problem.build(run.data_dir), run.searcher.build()
     with RunWriter(path, run.to_record()) as writer:
         trials = [Trial.from_record(record) for record in writer.record.trials]
+        pending = [Suggestion.from_record(row) for row in writer.record.pending]
         # The problem's key, not the run's, names the random streams: searchers are compared on equal terms.
         study = Study(
             problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials,
-            noisy=is_noisy(problem), **run.aims,
+            pending=pending, noisy=is_noisy(problem), **run.aims,
         )  # fmt: skip
         report(_progress(run, study))
         recorded = 0
         _keep(run, study, writer)
-        for trial in study.run(problem, run.budget, run.rule()):
+        for step in study.steps(problem, run.budget, run.rule(), evaluator=_evaluator(run, problem, executor)):
+            if isinstance(step, Suggestion):
+                if run.parallel > 1:
+                    writer.propose(step.to_record(), study.reports[recorded:])
+                    recorded = len(study.reports)
+                continue
             # The true value is for the records alone: a study and its searcher must not know it.
-            record = trial.to_record() | {"true_value": true_value(problem, trial)}
+            record = step.to_record() | {"true_value": true_value(problem, step)}
             writer.append(record, study.reports[recorded:])
             recorded = len(study.reports)
             _keep(run, study, writer)
@@ -97,10 +107,10 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> Non
     report(_progress(run, study, done=True))
 
 
-def attempt(run: RunSpec, path: Path, report: Callable[[Progress], None]) -> None:
+def attempt(run: RunSpec, path: Path, report: Callable[[Progress], None], executor: Any = None) -> None:
     """`execute`, and report why it could not go on, which the run's folder keeps in ``error.txt``."""
     try:
-        execute(run, path, report)
+        execute(run, path, report, executor)
     except Exception as error:
         text = told(error)[:300]
         report(Progress(run.id, error=text + note_failure(path, f"{text}\n\n{traceback.format_exc()}")))
@@ -137,6 +147,12 @@ def serve(connection: Connection, log: Path) -> None:
         if task is None:
             return
         attempt(*task, connection.send)
+
+
+def _evaluator(run: RunSpec, problem: Problem, executor: Any) -> Evaluator:
+    if run.parallel == 1:
+        return InTurn(problem)
+    return elsewhere(partial(run.problem.build, run.data_dir), run.parallel, executor)
 
 
 def _keep(run: RunSpec, study: Study, writer: RunWriter, *, last: bool = False) -> None:

@@ -48,6 +48,7 @@ class RunWriter:
             _lock(self._trials, path)
             write_json(path / "spec.json", spec)
             self.record = self._repaired()
+            self._suggestions: BinaryIO | None = None
             self._inference = (path / "inference.jsonl").open("ab") if self.record.inference else None
         except BaseException:
             self._trials.close()
@@ -59,9 +60,9 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._trials.close()
-        if self._inference is not None:
-            self._inference.close()
+        for stream in (self._trials, self._suggestions, self._inference):
+            if stream is not None:
+                stream.close()
 
     def append(self, trial: Mapping[str, Any], inference: Iterable[Mapping[str, Any]] = ()) -> None:
         """Record a trial after the fits that led to it; a kill at any moment later loses nothing.
@@ -69,15 +70,32 @@ class RunWriter:
         Fits and their trials are forced to the disk at once, other trials once a second: a power cut may cost what
         that second had found, which a resumed run finds again.
         """
+        fitted = self._append_inference(inference)
+        _append(self._trials, trial)
+        if fitted or time.monotonic() - self._synced > _SYNCED_EVERY:
+            self._sync()
+
+    def propose(self, suggestion: Mapping[str, Any], inference: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Record a suggestion before it is evaluated, after the trials that it knows of and the fits that led to it.
+
+        All is on the disk then: a run that goes on evaluates it if it has no trial.
+        """
+        self._sync()
+        self._append_inference(inference)
+        if self._suggestions is None:
+            self._suggestions = (self.path / "suggestions.jsonl").open("ab")
+        _append(self._suggestions, suggestion)
+        os.fsync(self._suggestions.fileno())
+
+    def _append_inference(self, inference: Iterable[Mapping[str, Any]]) -> bool:
+        """Record fits; whether there were any."""
         rows = list(inference)
         for row in rows:
             if self._inference is None:
                 self._inference = (self.path / "inference.jsonl").open("ab")
             _append(self._inference, row)
             os.fsync(self._inference.fileno())
-        _append(self._trials, trial)
-        if rows or time.monotonic() - self._synced > _SYNCED_EVERY:
-            self._sync()
+        return bool(rows)
 
     def _sync(self) -> None:
         os.fsync(self._trials.fileno())
@@ -106,8 +124,9 @@ class RunWriter:
     def _repaired(self) -> RunRecord:
         (self.path / "done.json").unlink(missing_ok=True)
         record = RunRecord.read(self.path)
-        _, size = read_lines(self.path / "trials.jsonl")
-        os.truncate(self._trials.fileno(), size)
+        for path in (self.path / "trials.jsonl", self.path / "suggestions.jsonl"):
+            if path.exists():
+                os.truncate(path, read_lines(path)[1])
         inference = self.path / "inference.jsonl"
         if inference.exists():
             partial = inference.with_name(inference.name + ".partial")

@@ -192,22 +192,26 @@ def _outcomes(fits: Sequence[Fits]) -> Callable[[Any, Row], float]:
     incumbents = incumbent_losses(runs)
     references = {found.problem: found.reference for found in simple_regret(runs)}
     regrets: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
+    # Of each trial, its place in the order of telling, and how many had been told when it was proposed.
+    places: dict[Any, dict[int, tuple[int, int]]] = {}
     largest: dict[str, float] = {}
     for run in runs:
         reference = references[run.problem]
         if reference is not None:
             at = sign(run) * reference
-            regrets[run.path] = distance(true_losses(run, run.trials), at), distance(incumbents[run.path], at)
+            trials = run.trials
+            places[run.path] = {t["index"]: (i, t.get("told", t["index"])) for i, t in enumerate(trials)}
+            regrets[run.path] = distance(true_losses(run, trials), at), distance(incumbents[run.path], at)
             most = float(np.nanmax(np.append(regrets[run.path][1], 0.0)))
             largest[run.problem] = max(largest.get(run.problem, 0.0), most)
 
     def outcome(run: Any, row: Row) -> float:
         own, incumbent = regrets.get(run.path, (np.zeros(0), np.zeros(0)))
-        t = row["trial"]
+        t, told = places.get(run.path, {}).get(row["trial"], (0, 0))
         floor = _FLOOR * largest.get(run.problem, 0.0)
-        if not 0 < t < len(own) or floor == 0.0 or np.isnan(own[t]) or np.isnan(incumbent[t - 1]):
+        if told == 0 or floor == 0.0 or np.isnan(own[t]) or np.isnan(incumbent[told - 1]):
             return np.nan
-        return float(np.log10(max(own[t], floor) / max(incumbent[t - 1], floor)))
+        return float(np.log10(max(own[t], floor) / max(incumbent[told - 1], floor)))
 
     return outcome
 

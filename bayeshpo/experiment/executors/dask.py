@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ def distribute(
     The results folder must be the same for all workers. A scheduler that is given by its address has its workers
     already; those of a cluster that is made here are ``count``, and end with it.
 
+    Where several trials of a run are evaluated at once, that is done by the same workers, and so many runs are executed
+    at once that there is a worker for each of their trials, one run at least.
+
     Returns
     -------
     dict
@@ -42,7 +47,10 @@ def distribute(
     try:
         _refuse_threads(client)
         client.subscribe_topic(_TOPIC, lambda event: display.update(Progress(**event[1]["progress"])))
-        return _gathered(client, waiting, results.absolute(), display)
+        have = count if executor.scheduler is None else len(client.scheduler_info(n_workers=-1)["workers"])
+        parallel = waiting[0].parallel
+        at_once = len(waiting) if parallel == 1 else max(1, have // parallel)
+        return _gathered(client, waiting, at_once, results.absolute(), display)
     finally:
         client.close()
         if cluster is not None:
@@ -99,13 +107,21 @@ def _refuse_threads(client: Any) -> None:
             )
 
 
-def _gathered(client: Any, waiting: list[RunSpec], results: Path, display: Display) -> dict[str, str]:
+def _gathered(client: Any, waiting: list[RunSpec], at_once: int, results: Path, display: Display) -> dict[str, str]:
     from distributed import as_completed
 
     errors: dict[str, str] = {}
-    futures = {client.submit(_execute, run, str(results), pure=False): run for run in waiting}
-    for future in as_completed(futures):
-        run = futures[future]
+    futures: dict[Any, RunSpec] = {}
+
+    def submitted(run: RunSpec) -> Any:
+        future = client.submit(_execute, run, str(results), pure=False)
+        futures[future] = run
+        return future
+
+    later = iter(waiting[at_once:])
+    running = as_completed([submitted(run) for run in waiting[:at_once]])
+    for future in running:
+        run = futures.pop(future)
         try:
             last = Progress(**future.result())
         except Exception as error:
@@ -115,21 +131,25 @@ def _gathered(client: Any, waiting: list[RunSpec], results: Path, display: Displ
         display.update(last)
         if last.error is not None:
             errors[run.id] = last.error
+        for following in islice(later, 1):
+            running.add(submitted(following))
     return errors
 
 
 def _execute(run: RunSpec, results: str) -> dict[str, Any]:
     """A run on a worker; its last progress. What it reports on its way goes to the client as events."""
-    from distributed import get_worker
+    from distributed import get_worker, worker_client
 
     worker = get_worker()
     os.environ[CORES_VARIABLE] = "1"
     seen: list[Progress] = []
-    with one_blas_thread():
+    # A run that waits for its trials leaves its worker free to evaluate one of them.
+    with one_blas_thread(), worker_client() if run.parallel > 1 else nullcontext() as client:
         attempt(
             run,
             Path(results) / "runs" / run.id,
             _throttled(lambda p: worker.log_event(_TOPIC, {"progress": asdict(p)}), seen),
+            client,
         )
     return asdict(seen[-1])
 
