@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 from test_executors import scheduler
 
 import bayeshpo
-from bayeshpo import evaluators
+from bayeshpo import evaluators, registry
+from bayeshpo.analysis.comparison.next_regret import _outcomes
 from bayeshpo.analysis.costs import costs_of
-from bayeshpo.analysis.recommended import remaining_regret
+from bayeshpo.analysis.losses import incumbent_losses
+from bayeshpo.analysis.recommended import recommended_regret, remaining_regret
 from bayeshpo.diagnostics.replay import Replay
 from bayeshpo.elapsed import elapsed
 from bayeshpo.errors import SpecificationError
@@ -246,6 +250,13 @@ def test_an_interruption_leaves_trials_pending_which_come_first_when_it_goes_on(
     assert indices(study)[4:7] == [s.index for s in left]
 
 
+def test_problems_of_other_libraries_can_be_sent() -> None:
+    problem = registry.create("problem", "bbob", {"function": 3})
+    again = cloudpickle.loads(cloudpickle.dumps(problem))
+    middle = dict.fromkeys(problem.space.names, 0.25)
+    assert again.true_value(middle) == problem.true_value(middle)
+
+
 def test_what_was_asked_for_by_hand_is_left_to_the_hand(on_a_clock: Any) -> None:
     study = study_of()
     mine = study.ask()
@@ -285,16 +296,34 @@ def test_stopped_trainings_are_taken_up_once(on_a_clock: Any) -> None:
     problem = Trained()
     study = bayeshpo.Study(problem.space, SuccessiveHalvingSearcher(), seed=0)
     study.optimize(problem, 40, workers=4, executor=on_a_clock(), progress=False)
-    trials = study.history.trials
-    taken_up = [t.suggestion.continues for t in trials if t.suggestion.continues is not None]
-    assert len(taken_up) == len(set(taken_up)) > 5
+    assert_taken_up_once(study, 6)
+    assert study.history.finished.any()
+
+
+@pytest.mark.slow
+def test_freeze_thaw_takes_up_what_has_been_told(on_a_clock: Any) -> None:
+    problem = Trained()
+    searcher = bayeshpo.BayesianSearcher(surrogate="learning_curve", acquisition="freeze_thaw")
+    study = bayeshpo.Study(problem.space, searcher, seed=0)
+    study.optimize(problem, 16, workers=3, executor=on_a_clock(), progress=False)
+    assert_taken_up_once(study, 2)
+
+
+def assert_taken_up_once(study: bayeshpo.Study, least: int) -> None:
     place = {index: i for i, index in enumerate(indices(study))}
-    for trial in trials:
-        if trial.suggestion.continues is not None:
-            told = trial.suggestion.index if trial.suggestion.told is None else trial.suggestion.told
-            assert place[trial.suggestion.continues] < told
-    assert any(t.finished for t in trials)
+    later = [t.suggestion for t in study.history.trials if t.suggestion.continues is not None]
+    assert len(later) == len({s.continues for s in later}) >= least
+    assert all(place[s.continues] < (s.index if s.told is None else s.told) for s in later if s.continues is not None)
     assert study.history.work == pytest.approx(sum(study.history.shares))
+
+
+def test_the_recommendation_beside_a_pending_proposal_is_known() -> None:
+    trials = tuple(Trial(Suggestion({"x": 0.1 * i}, i, "initial"), Outcome(float(i))) for i in range(3))
+    waiting = Suggestion({"x": 0.9}, 3, "acquisition", info={"fitted_on": 2, "recommended": 1}, told=2)
+    history = replace(study_of().history, trials=trials, pending=(waiting,))
+    assert bayeshpo.BayesianSearcher().recommended_after(history, 2) == trials[1]
+    assert history.after(2).pending == ()
+    assert history.after(3).pending == (waiting,)
 
 
 def test_elapsed_seconds_are_those_of_the_clock(on_a_clock: Any) -> None:
@@ -377,6 +406,16 @@ def test_killed_at_any_trial_none_is_lost_and_none_doubled(tmp_path: Path, on_a_
     assert all(found == values[0] for found in values.values())
 
 
+@pytest.mark.parametrize("searcher", ["sobol", "finite_difference", "optuna"])
+def test_searchers_go_on_from_what_was_pending(tmp_path: Path, on_a_clock: Any, searcher: str) -> None:
+    run = run_of(tmp_path, searcher)
+    with pytest.raises(Killed):
+        executed(run, tmp_path / "run", on_a_clock(drawn_seconds, 7))
+    record = executed(run, tmp_path / "run", on_a_clock())
+    assert sorted(t["index"] for t in record.trials) == list(range(20))
+    assert all(Replay.of(record, index).reproduced for index in range(20))
+
+
 def test_records_that_name_a_trial_twice_are_refused(tmp_path: Path, on_a_clock: Any) -> None:
     executed(run_of(tmp_path), tmp_path / "run", on_a_clock())
     trials = tmp_path / "run" / "trials.jsonl"
@@ -404,7 +443,23 @@ def test_every_proposal_of_a_bayesian_run_is_reproduced(tmp_path: Path, on_a_clo
         assert past.suggestion.info == past.recorded.suggestion.info
     with pytest.raises(SpecificationError, match="expected an iteration below 10, got 10"):
         Replay.of(record, 10)
-    assert set(remaining_regret(record)) <= set(range(10))
+    # What is looked up by a trial's number is found wherever its line is.
+    assert record.done is not None
+    recommended = record.done["recommendation"]
+    (chosen,) = [t for t in record.trials if t["index"] == recommended["index"]]
+    assert chosen["configuration"] == recommended["configuration"]
+    regret = pytest.approx(chosen["true_value"] - record.spec["optimum"])
+    assert recommended_regret(record, record.trials) == regret
+    by_number = {t["index"]: t for t in record.trials}
+    for index, found in remaining_regret(record).items():
+        beside = by_number[by_number[index]["suggestion_info"]["recommended"]]
+        assert found == pytest.approx(beside["true_value"] - record.spec["optimum"])
+    outcome, best = _outcomes([(record, record.inference)]), incumbent_losses([record])[record.path]
+    for row in record.inference:
+        trial = by_number[row["trial"]]
+        before = best[trial.get("told", row["trial"]) - 1] - record.spec["optimum"]
+        own = trial["true_value"] - record.spec["optimum"]
+        assert outcome(record, row) == pytest.approx(np.log10(own / before))
 
 
 def test_a_file_says_how_many_trials_are_evaluated_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bayeshpo.aims import Direction
@@ -41,6 +43,7 @@ class BBOB:
                 "expected a function from 1 to 24, an instance of at least 1 and a dimension of at least 2, "
                 f"got function={function}, instance={instance} and dimension={dimension}"
             )
+        self._arguments = function, instance, dimension
         ioh = optional("ioh", "ioh", "bbob")
         self._problem = ioh.get_problem(function, instance, dimension, ioh.ProblemClass.BBOB)
         self.name = f"bbob_f{function}"
@@ -50,6 +53,10 @@ class BBOB:
         best = self._problem.optimum
         self.optimum: float | None = float(best.y)
         self.optimisers = (dict(zip(self._names, map(float, best.x), strict=True)),)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The library's own object cannot be sent to another process; it is made there.
+        return type(self), self._arguments
 
     def true_value(self, configuration: Configuration) -> float:
         """The value at a configuration."""
