@@ -22,7 +22,8 @@ _PACKAGES = (
 def run_plan(plan: Plan, results: Path, *, workers: int, display: Display) -> dict[str, str]:
     """Execute all runs that are not finished; finished ones stay as they are.
 
-    Equal files and seeds give equal trials, whatever the number of workers and however often it was interrupted.
+    Equal files and seeds give equal trials, whatever the number of workers and however often it was interrupted, unless
+    several trials of a run are evaluated at once: then which of them ends first decides what the next proposal knows.
 
     Parameters
     ----------
