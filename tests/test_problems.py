@@ -105,9 +105,7 @@ def test_logistic_regression_equals_scikit_learn_for_one_penalty():
     assert LogisticBreastCancer().evaluate(penalties, rng=rng()).value == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("problem", "seed"), [(LogisticBreastCancer(), s) for s in range(5)] + [(SoftmaxDigits(), 0)], ids=str
-)
+@pytest.mark.parametrize(("problem", "seed"), [*((LogisticBreastCancer(), s) for s in range(5)), (SoftmaxDigits(), 0)])
 def test_hypergradient_equals_finite_differences(problem, seed):
     assert isinstance(problem, Differentiable)
     assert capabilities(problem).gradient
