@@ -31,6 +31,7 @@ OF_THE_TRIALS = [
     promises.unit_of_the_loss_does_not_matter,
     promises.predictions,
     promises.right_pullback,
+    promises.outcomes_have_a_distribution,
     promises.fitted_is_predicted,
     promises.believed_points_are_known,
     promises.covariances_are_of_one_function,

@@ -59,6 +59,21 @@ def test_density_is_that_of_the_unwarped_losses_by_change_of_variables():
         np.testing.assert_allclose(one_by_one, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_outcomes_are_normal_where_they_are_unwarped():
+    data, x, y = trials(9), trials(1, seed=4).X, np.array([-3.0, -0.8, -0.2, 0.6, 5.0])
+    Q, draws = drawn(8)
+    function = predictive(DENSITY)
+    found = function.outcome(function.condition(Q, data), np.tile(x, (5, 1)), y)
+    for log_density_there, below, p in zip(*found, draws, strict=True):
+        K = gp(data.X, data.X, p) + (p["noise"] ** 2 + NUGGET) * np.eye(9)
+        k = gp(x, data.X, p)[0]
+        m = p["mean"] + k @ np.linalg.solve(K, unwarp(data.y, p) - p["mean"])
+        h = stats.norm(m, np.sqrt(p["amplitude"] ** 2 - k @ np.linalg.solve(K, k) + p["noise"] ** 2 + NUGGET))
+        at, slope = unwarp(y, p), [(warp(u + 1e-6, p) - warp(u - 1e-6, p)) / 2e-6 for u in unwarp(y, p)]
+        np.testing.assert_allclose(below, h.cdf(at), rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(log_density_there, h.logpdf(at) - np.log(slope), rtol=1e-5, atol=1e-5)
+
+
 def test_predictions_are_the_moments_of_the_warped_conditional():
     # Gauss and Hermite's rule of 8 nodes is exact for polynomials of degree 15: the variance's is 6.
     data, Z = trials(9), trials(5, seed=4).X

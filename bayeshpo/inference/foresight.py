@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_ndtr
 
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.predictive import predictive
@@ -20,7 +19,7 @@ DRAWS = 256
 
 @dataclass(frozen=True)
 class Foresight:
-    """A trial's loss in the light of its predictive distribution, a mixture of a normal for each draw.
+    """A trial's loss in the light of its predictive distribution, a mixture of that of each draw.
 
     Attributes
     ----------
@@ -50,28 +49,23 @@ class Foresight:
 def prepare(posterior: Posterior) -> None:
     """Compile now what predictions from a posterior need, if it is not compiled yet."""
     for part in posterior.density.parts:
-        predictive(part).prepare_noise()
+        predictive(part).prepare_outcome()
 
 
 def foresee(posterior: Posterior, x: np.ndarray, loss: float) -> Foresight | None:
     """What a posterior says of a trial at x (D,) that came out as ``loss``.
 
-    Each draw's predictive is normal with the moments of f there and the noise's variance, whatever the likelihood.
-    None where a surrogate does not know the noise of a further trial.
+    The average over draws of what the likelihood says of it, f integrated out (`ModelPredictive.outcome`). None where a
+    surrogate does not know how the outcomes of further trials are distributed.
     """
-    of, Q, Z = predictive(posterior.density), posterior.thinned(DRAWS), x[None]
-    moments = []
-    for draws in of.in_chunks(Q, posterior.data):
+    of, data = predictive(posterior.density), posterior.data
+    y, Z = np.array([(loss - data.location) / data.scale]), x[None]
+    said = []
+    for draws in of.in_chunks(posterior.thinned(DRAWS), data):
         members = of.members(draws)
-        if not all(member.says_noise for member, _ in members):
+        if not all(member.says_outcome for member, _ in members):
             return None
-        mean, variance = of(draws, Z)
-        moments.append((mean, variance + np.concatenate([member.noise(own, Z) for member, own in members])))
-    mean, variance = (np.concatenate(values)[:, 0] for values in zip(*moments, strict=True))
-    y = (loss - posterior.data.location) / posterior.data.scale
-    z = (y - mean) / np.sqrt(variance)
-    log_density = -0.5 * (z**2 + np.log(2.0 * np.pi * variance)) - np.log(posterior.data.scale)
-    log_share = np.log(len(z))
-    return Foresight(
-        float(log_sum_exp(log_density) - log_share), float(np.exp(min(log_sum_exp(log_ndtr(z)) - log_share, 0.0)))
-    )
+        said += [member.outcome(own, Z, y) for member, own in members]
+    log_density, below = (np.concatenate(values)[:, 0] for values in zip(*said, strict=True))
+    log_score = log_sum_exp(log_density) - np.log(len(below)) - np.log(data.scale)
+    return Foresight(float(log_score), float(np.clip(below.mean(), 0.0, 1.0)))

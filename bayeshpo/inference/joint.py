@@ -143,7 +143,7 @@ class _ModelJoint:
 
     def __init__(self, predictive: ModelPredictive, noise: bool) -> None:
         self._predictive, self._symbols, self._noise = predictive, predictive.symbols, noise
-        self._surrogate, self._columns = predictive.density.surrogate, predictive.density.columns
+        self._surrogate, self._columns = predictive.surrogate, predictive.density.columns
         s, self._A = self._symbols, pt.dmatrix("A")
         self._keeping = self._surrogate.anchored(self._columns, s.p, s.state, s.data, self._A)
         self._kept = like(self._keeping)

@@ -48,17 +48,18 @@ def _said(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Generator
     found = {}
     with contextlib.suppress(SpecificationError):
         found["log_likelihood"] = of.left_out_of(draws)
-    if of.says_noise and of.density.surrogate.is_joint:
+    if of.says_outcome and of.surrogate.is_joint:
         found["posterior_predictive"] = _replicated(of, draws, rng)
     return found
 
 
 def _replicated(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Generator) -> np.ndarray:
     """Outcomes (S, n) of new trials at the points of the old ones."""
-    X = draws.data["X"]
-    anchored = JointPredictive(of, noise=False).anchored(draws, np.tile(X, (len(draws.fitted), 1, 1)))
-    noise = np.sqrt(of.noise(draws, X))
-    return anchored.paths(1, rng)[:, 0, :] + noise * rng.standard_normal(noise.shape)
+    X, normal = draws.data["X"], of.normal
+    anchored = JointPredictive(normal, noise=False).anchored(draws, np.tile(X, (len(draws.fitted), 1, 1)))
+    noise = normal.noise(draws, X) if normal.says_noise else None
+    f = anchored.paths(1, rng)[:, 0, :]
+    return of.surrogate.outcomes(of.density.columns, draws.parameters, X, f, noise, rng)
 
 
 def _prior_predictive(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:

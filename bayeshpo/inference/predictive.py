@@ -13,11 +13,12 @@ from functools import cached_property, lru_cache, singledispatch
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.over_draws import OverDraws
-from bayeshpo.surrogates.base import TrainingData
+from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.symbolic import grad, pt
 
 # Draws that are conditioned and predicted at a time: bounds the memory of n x n factors.
@@ -129,14 +130,17 @@ class ModelPredictive(Predictive):
     ----------
     density
         The compiled density that the draws come from.
+    surrogate
+        Whose f it is of, where that is not the density's own: one with the same hyperparameters.
     """
 
-    def __init__(self, density: LogDensity) -> None:
-        self.density = density
-        self._surrogate, self._columns = density.surrogate, density.columns
+    def __init__(self, density: LogDensity, surrogate: Surrogate | None = None) -> None:
+        self.density, self.surrogate = density, surrogate or density.surrogate
+        self._surrogate, self._columns = self.surrogate, density.columns
         p = {b.name: pt.tensor(b.name, dtype="float64", shape=b.shape) for b in density.blocks}
         data = density.data_variables()
         self._conditioned = self._surrogate.condition(self._columns, p, data)
+        self._y = pt.dvector("further_y")
         self.symbols = Symbols(p, like(self._conditioned), data, pt.dmatrix("Z"))
 
     def condition(self, Q: np.ndarray, data: TrainingData) -> ConditionedDraws:
@@ -173,10 +177,36 @@ class ModelPredictive(Predictive):
         Z = np.ascontiguousarray(Z)
         return self._noise(*own_arrays(draws), *draws.data.values(), Z, entries=entries(draws, Z))[0]
 
-    def prepare_noise(self) -> None:
-        """Compile what `noise` needs, if it is not compiled yet and the surrogate knows it."""
-        if self.says_noise:
-            _ = self._noise
+    @cached_property
+    def normal(self) -> ModelPredictive:
+        """Of the f that is normal under one draw; see `Surrogate.normal`."""
+        own = self._surrogate.normal
+        return self if own is self._surrogate else ModelPredictive(self.density, own)
+
+    @property
+    def says_outcome(self) -> bool:
+        """Whether the surrogate knows how the outcome of a further trial is distributed."""
+        try:
+            return self._law is not None or self.says_noise
+        except SpecificationError:
+            return False
+
+    def outcome(self, draws: ConditionedDraws, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log density (S, m) and distribution function (S, m) of further trials' outcomes y (m,) at Z (m, D)."""
+        Z, y = np.ascontiguousarray(Z), np.ascontiguousarray(y)
+        if self._law is not None:
+            found = self._outcome(*own_arrays(draws), *draws.data.values(), Z, y, entries=entries(draws, Z))
+            return found[0], found[1]
+        # A normal one, of what is compiled for proposals.
+        mean, variance = self(draws, Z)
+        variance = variance + self.noise(draws, Z)
+        z = (y - mean) / np.sqrt(variance)
+        return -0.5 * (z**2 + np.log(2.0 * np.pi * variance)), ndtr(z)
+
+    def prepare_outcome(self) -> None:
+        """Compile what `outcome` needs, if it is not compiled yet and the surrogate knows it."""
+        if self.says_outcome:
+            _ = self._noise if self._law is None else self._outcome
 
     def left_out(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log density (S, n) of each outcome given all the others, under unconstrained draws Q (S, Q)."""
@@ -200,7 +230,7 @@ class ModelPredictive(Predictive):
         yield self._condition
         yield self._predict
         yield self._pullback
-        yield self.prepare_noise()
+        yield self.prepare_outcome()
 
     @cached_property
     def _condition(self) -> OverDraws:
@@ -227,6 +257,15 @@ class ModelPredictive(Predictive):
     @cached_property
     def _noise(self) -> OverDraws:
         return self.compiled("noise", [], [self.symbols.Z], [self._noise_variance], [])
+
+    @cached_property
+    def _law(self) -> Any:
+        s = self.symbols
+        return self._surrogate.outcome_at(self._columns, s.p, s.state, s.data, s.Z, self._y)
+
+    @cached_property
+    def _outcome(self) -> OverDraws:
+        return self.compiled("outcome", [], [self.symbols.Z, self._y], list(self._law), [])
 
     @cached_property
     def _left_out(self) -> Any:
@@ -267,7 +306,7 @@ class ModelPredictive(Predictive):
             What is computed, for the log of compilations.
         own, shared
             Symbolic inputs beside a draw's own and the data: one a draw, and for all draws; of the latter only
-            candidates.
+            candidates and what may come of them.
         outputs
             The expressions.
         example
@@ -275,7 +314,7 @@ class ModelPredictive(Predictive):
         """
         draw = self.example
         values = [*[v[0] for v in own_arrays(draw)], *example, *draw.data.values()]
-        points = [np.zeros((1, self._columns.dimension)) for _ in shared]
+        points = [np.zeros((1, self._columns.dimension)[: v.ndim]) for v in shared]
         inputs = [*self.symbols.own, *own], [*self.symbols.data.values(), *shared]
         return OverDraws(what, *inputs, outputs, [*values, *points])
 

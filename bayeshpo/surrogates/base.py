@@ -158,6 +158,49 @@ class Surrogate(ABC):
             )
         return pt.full((Z.shape[0],), pt.sqr(p["noise"]) + NUGGET)
 
+    def outcome_at(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any, y: Any
+    ) -> tuple[Any, Any] | None:
+        """Log density (m,) and distribution function (m,) of further trials' outcomes at Z (m, D) and y (m,).
+
+        Under one draw, standardised. None, as here, where they are normal, with the moments of `predict` and the
+        variance of `noise_at` added; override it, and `outcomes`, where they are not.
+
+        Raises
+        ------
+        SpecificationError
+            If the surrogate does not say.
+        """
+        return None
+
+    @property
+    def normal(self) -> Surrogate:
+        """The surrogate, with the same hyperparameters and state, whose f is normal under one draw; here itself."""
+        return self
+
+    def outcomes(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        X: np.ndarray,
+        f: np.ndarray,
+        noise: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Outcomes (S, n) of new trials at X (n, D), drawn.
+
+        Parameters
+        ----------
+        columns, p, X
+            The columns of the space, draws of the hyperparameters, each (S, ...), and the points.
+        f, noise
+            Of `normal`: its f there (S, n), and its `noise_at` (S, n); None where it does not say.
+        rng
+            Source of the noise.
+        """
+        assert noise is not None
+        return f + np.sqrt(noise) * rng.standard_normal(f.shape)
+
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """Mean (n,) of one draw's latent f at the training points; overridden where it is cheaper than `predict`."""
         return self.predict(columns, p, state, data, data["X"])[0]

@@ -17,6 +17,7 @@ from pymc.model.transform.optimization import freeze_dims_and_data
 from bayeshpo.errors import SpecificationError
 from bayeshpo.surrogates.base import Parameters, Surrogate
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.outcome import drawn, observed_at
 from bayeshpo.surrogates.parametric import known
 from bayeshpo.surrogates.symbolic import UNCOMPILED, ancestors, clone_replace, function
 
@@ -90,6 +91,24 @@ class ModelSurrogate(Surrogate):
         replacements = {rv: p[rv.name] for rv in model.free_RVs} | {model["X"]: Z, model["y"]: data["y"]}
         [f] = clone_replace([model["f"]], replacements)
         return known(f)
+
+    def outcome_at(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any, y: Any
+    ) -> tuple[Any, Any]:
+        """Of what the model observes."""
+        return observed_at(self.name, _template(self, columns), p, Z, y)
+
+    def outcomes(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        X: np.ndarray,
+        f: np.ndarray,
+        noise: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """What the model observes, drawn."""
+        return drawn(self.name, _template(self, columns), p, X, rng)
 
     def _built(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> Any:
         try:

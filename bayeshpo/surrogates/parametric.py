@@ -11,6 +11,7 @@ import pymc
 
 from bayeshpo.surrogates.base import NUGGET, Parameters, Surrogate
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.outcome import drawn, observed_at
 from bayeshpo.surrogates.symbolic import pm, pt
 
 
@@ -54,6 +55,36 @@ class ParametricSurrogate(Surrogate):
     ) -> tuple[Any, Any]:
         """f(Z), and the nugget for a variance, so that an improvement has a gradient where there is none yet."""
         return known(self.latent(columns, p, Z))
+
+    def outcome_at(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any, y: Any
+    ) -> tuple[Any, Any] | None:
+        """Of the likelihood, where it is another than the normal one."""
+        if self._is_normal:
+            return None
+        return observed_at(self.name, self._template(columns), p, Z, y)
+
+    def outcomes(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        X: np.ndarray,
+        f: np.ndarray,
+        noise: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Of the likelihood, where it is another than the normal one."""
+        if self._is_normal:
+            return super().outcomes(columns, p, X, f, noise, rng)
+        return drawn(self.name, self._template(columns), p, X, rng)
+
+    @property
+    def _is_normal(self) -> bool:
+        own = type(self)
+        return own.likelihood is ParametricSurrogate.likelihood and own.model is ParametricSurrogate.model
+
+    def _template(self, columns: Columns) -> pymc.Model:
+        return self.model(columns, np.full((2, columns.dimension), 0.5), np.zeros(2))
 
 
 def known(f: Any) -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors
 from bayeshpo.surrogates.mixture_likelihood import equivalent_variances, mixture_log_density
+from bayeshpo.surrogates.outcome import mixture_of_normals
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -81,6 +82,26 @@ class StudentTProcess(GaussianProcess):
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise."""
         return data["y"] - (state["variance"] + state["jitter"]) * state["alpha"]
+
+    def outcome_at(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any, y: Any
+    ) -> tuple[Any, Any]:
+        """Of f's normal with Student's t added, as the mixture that stands for it."""
+        mean, variance = self.predict(columns, p, state, data, Z)
+        variances, log_weights = student_t_mixture(p["noise"], p["nu"])
+        return mixture_of_normals(y, mean, variance[:, None] + variances, log_weights)
+
+    def outcomes(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        X: np.ndarray,
+        f: np.ndarray,
+        noise: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """f + noise t."""
+        return f + p["noise"][:, None] * rng.standard_t(p["nu"][:, None], f.shape)
 
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """log sum_k w_k N(rho_i | 0, v_i + s_k^2): what the others leave of y_i (see `mixture_likelihood`).

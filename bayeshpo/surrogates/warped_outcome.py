@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pymc
 
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import Parameters, multivariate_normal
+from bayeshpo.surrogates.base import Parameters, Surrogate, multivariate_normal
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
+from bayeshpo.surrogates.outcome import mixture_of_normals
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -114,6 +115,33 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
         slope = _mean_derivatives(*super().predict(columns, p, state, data, Z), p["bend"])[0]
         return super().noise_at(columns, p, state, data, Z) * pt.sqr(slope)
 
+    def outcome_at(
+        self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any], Z: Any, y: Any
+    ) -> tuple[Any, Any]:
+        """Of h with its noise, a normal, where w takes it to y; the density stretched by w."""
+        h, (mean, variance) = self.observed(p, {"y": y}), self.normal.predict(columns, p, state, data, Z)
+        variance = variance + self.noise_variance(columns, p, {"X": Z})
+        log_density, below = mixture_of_normals(h, mean, variance[:, None], pt.zeros(1))
+        return log_density - _log_slope(h, p["bend"]), below
+
+    @property
+    def normal(self) -> Surrogate:
+        """That of h."""
+        return _OfH(**{f.name: getattr(self, f.name) for f in fields(self)})
+
+    def outcomes(
+        self,
+        columns: Columns,
+        p: Mapping[str, np.ndarray],
+        X: np.ndarray,
+        f: np.ndarray,
+        noise: np.ndarray | None,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """w(h + noise e)."""
+        h = super().outcomes(columns, p, X, f, noise, rng)
+        return _warped(h, p["centre"][:, None], p["bend"][:, None])
+
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """As predicted: the mean of w(h) needs the variance of h too."""
         return self.predict(columns, p, state, data, data["X"])[0]
@@ -121,6 +149,17 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """That of h_i, stretched by w."""
         return super().leave_one_out(columns, p, state, data) - _log_slope(self.observed(p, data), p["bend"])
+
+
+@dataclass(frozen=True)
+class _OfH(WarpedOutcomeGaussianProcess):
+    """The same with h for f: what is predicted is as of `gp`."""
+
+    predict = GaussianProcess.predict
+    anchored = GaussianProcess.anchored
+    covariance_with_anchors = GaussianProcess.covariance_with_anchors
+    noise_at = GaussianProcess.noise_at
+    fitted = GaussianProcess.fitted
 
 
 def _warped(h: Any, centre: Any, bend: Any) -> Any:

@@ -161,6 +161,27 @@ def right_pullback(tested: SurrogateUnderTest) -> None:
         agreeing_slopes(tested, "derivative of predictions by candidates", parts[0], parts[1], parts[2], f"n = {n}")
 
 
+def outcomes_have_a_distribution(tested: SurrogateUnderTest) -> None:
+    """The density of a further trial's outcome is the slope of its distribution function, which is between 0 and 1."""
+    Z = tested.candidates
+    for n in (0, 5):
+        for member, draws in tested.predictive.members(tested.conditioned(tested.data(n))):
+            if not member.says_outcome:
+                continue
+            y = member(draws, Z)[0].mean(axis=0)
+
+            def below(rows: np.ndarray, member: Any = member, draws: Any = draws) -> np.ndarray:
+                points = np.tile(Z, (len(rows) // len(Z), 1))
+                return member.outcome(draws, points, rows[:, 0])[1].sum(axis=0)
+
+            log_density, share = member.outcome(draws, Z, y)
+            if not ((share >= 0.0) & (share <= 1.0)).all():
+                raise tested.error("distribution function", "values between 0 and 1", share, f"n = {n}")
+            slope, error = central_differences(below, y[:, None])
+            found = np.exp(log_density).sum(axis=0)[:, None]
+            agreeing_slopes(tested, "density of an outcome", found, slope, error, f"n = {n}")
+
+
 def fitted_is_predicted(tested: SurrogateUnderTest) -> None:
     """The latent mean `fitted` at the trials is what `predict` says there."""
     for n in SIZES[1:]:
@@ -237,6 +258,7 @@ SURROGATE_PROMISES: tuple[Promise, ...] = (
     predictions,
     prior_functions_are_predicted,
     right_pullback,
+    outcomes_have_a_distribution,
     fitted_is_predicted,
     believed_points_are_known,
     covariances_are_of_one_function,
