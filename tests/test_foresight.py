@@ -10,6 +10,7 @@ from scipy import integrate, stats
 from surrogate_cases import PLANE, density_on, posterior_of, textbook_conditional, wavy
 
 import bayeshpo
+from bayeshpo.analysis.ahead import Ahead
 from bayeshpo.diagnostics.decomposition import decompose
 from bayeshpo.inference.foresight import foresee
 from bayeshpo.inference.learned import information, quantiles
@@ -26,7 +27,7 @@ def test_a_loss_is_scored_by_the_mixture_of_the_draws_normals():
     Q = density.prior_draws(5, np.random.default_rng(0))
     x, loss = np.array([0.3, 0.7]), 1.3
     data = TrainingData(data.X, data.y, 0.5, 2.0, data.failed)
-    found = foresee(posterior_of(density, Q, data), x, loss)
+    [found] = foresee(posterior_of(density, Q, data), x[None], np.array([loss])) or []
     p = density.constrain(Q)
     normals = []
     for s in range(5):
@@ -35,7 +36,6 @@ def test_a_loss_is_scored_by_the_mixture_of_the_draws_normals():
         )
         normals.append(stats.norm(mean[0], np.sqrt(variance[0] + p["noise"][s] ** 2 + NUGGET)))
     y = (loss - 0.5) / 2.0
-    assert found is not None
     assert found.pit == pytest.approx(np.mean([n.cdf(y) for n in normals]), rel=1e-6)
     assert found.log_score == pytest.approx(np.log(np.mean([n.pdf(y) for n in normals]) / 2.0), rel=1e-6)
     assert found.to_row()["ahead_in_90"] == (0.05 <= found.pit <= 0.95)
@@ -162,12 +162,43 @@ def test_the_score_is_that_of_a_fit_from_the_records(looked_at):
     assert row["ahead_log_score"] == looked_at.reports[-1]["ahead_log_score"]
 
 
-def test_a_batch_scores_its_newest_trial_once():
+def test_a_batch_is_scored_by_the_chain_rule_of_densities():
+    # Of weighed draws, each with f conditioned on the trials before: together the density of all of them.
+    density, data = density_on(PLANE), wavy(12, noise=0.3)
+    Q = density.prior_draws(40, np.random.default_rng(6))
+    p, seen = density.constrain(Q), 8
+    known = TrainingData(data.X[:seen], data.y[:seen], 0.0, 1.0, data.failed)
+    said = foresee(posterior_of(density, Q, known), data.X[seen:], data.y[seen:]) or []
+    joint, places = [], []
+    for s in range(40):
+        hyper = [p[name][s] for name in ("mean", "amplitude", "lengthscale", "noise")]
+        steps = []
+        for n in range(seen, 12):
+            mean, variance = textbook_conditional(data.X[:n], data.y[:n], data.X[n : n + 1], *hyper)
+            steps.append(stats.norm(mean[0], np.sqrt(variance[0] + hyper[3] ** 2 + NUGGET)))
+        joint.append([law.logpdf(y) for law, y in zip(steps, data.y[seen:], strict=True)])
+        places.append([law.cdf(y) for law, y in zip(steps, data.y[seen:], strict=True)])
+    before = np.exp(np.cumsum(joint, axis=1) - joint)
+    weights = before / before.sum(axis=0)
+    np.testing.assert_allclose([f.pit for f in said], (weights * places).sum(axis=0), rtol=1e-5)
+    assert sum(f.log_score for f in said) == pytest.approx(np.log(np.exp(np.sum(joint, axis=1)).mean()), rel=1e-6)
+
+
+def test_every_trial_of_a_batch_is_scored_once():
     s = bayeshpo.Study({"x": (0.0, 1.0), "z": (0.0, 1.0)}, bayeshpo.BayesianSearcher(n_initial=4), seed=0)
-    for _ in range(3):
+    for batch in range(3):
         for suggestion in s.ask(4):
-            s.tell(suggestion, suggestion.configuration["x"])
+            if batch == 1 and suggestion.index == 5:
+                s.tell(suggestion, bayeshpo.Outcome.raised(ValueError("by chance")))
+            else:
+                s.tell(suggestion, suggestion.configuration["x"])
     assert [row.get("ahead_trial") for row in s.reports] == [None] * 4 + [7] + [None] * 3
+    row = s.reports[4]
+    assert [one["ahead_trial"] for one in row["ahead_earlier"]] == [4, 6]
+    ahead = Ahead.of([(None, s.reports)])  # type: ignore[list-item]
+    assert list(ahead.pit) == [one["ahead_pit"] for one in (*row["ahead_earlier"], row)]
+    assert len(ahead.log_score) == 3
+    json.dumps(s.reports, allow_nan=False)
 
 
 def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
@@ -192,9 +223,8 @@ def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
 def test_a_surrogate_that_knows_no_noise_is_not_scored(monkeypatch):
     density, data = density_on(PLANE), wavy(4)
     monkeypatch.setattr(type(predictive(density)), "says_noise", False)
-    assert (
-        foresee(posterior_of(density, density.prior_draws(3, np.random.default_rng(0)), data), data.X[0], 0.0) is None
-    )
+    posterior = posterior_of(density, density.prior_draws(3, np.random.default_rng(0)), data)
+    assert foresee(posterior, data.X[:1], np.zeros(1)) is None
 
 
 @pytest.mark.slow
@@ -208,8 +238,9 @@ def test_leaving_one_out_is_as_fitting_without_it():
     whole = fitted(np.arange(30))
     left_out = predictive(density).left_out(whole.draws, data)
     found = leave_one_out(left_out)
-    others = (foresee(fitted(np.arange(30) != i), data.X[i], data.y[i]) for i in range(30))
-    brute = np.array([said.log_score for said in others if said is not None])
+    one = np.arange(30)[:, None]
+    others = (foresee(fitted(np.arange(30) != i), data.X[i], data.y[i]) for i in one)
+    brute = np.array([said.log_score for said_of in others for said in said_of or ()])
     # The error of a weighted mean of p, with weights 1 / p, of which some 300 draws are independent; that of the fits
     # is at most as large.
     p = np.exp(left_out - found.log_density)

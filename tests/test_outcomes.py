@@ -103,9 +103,9 @@ def test_a_models_own_likelihood_says_how_outcomes_are_distributed(surrogate):
 def test_a_loss_is_scored_by_the_average_over_draws_in_its_own_unit():
     density, Q, data = case(Line())
     data = TrainingData(data.X, data.y, 0.5, 2.0, data.failed)
-    found, p = foresee(posterior_of(density, Q, data), X[0], 1.3), density.constrain(Q)
+    [found] = foresee(posterior_of(density, Q, data), X[:1], np.array([1.3])) or []
+    p = density.constrain(Q)
     law = stats.laplace(p["slope"] * X[0, 0], p["spread"])
-    assert found is not None
     assert found.pit == pytest.approx(law.cdf(0.4).mean(), rel=1e-9)
     assert found.log_score == pytest.approx(np.log(law.pdf(0.4).mean() / 2.0), rel=1e-9)
 
@@ -132,7 +132,7 @@ def with_several(X, y, columns):
 def test_a_model_that_does_not_say_is_not_scored(build):
     density, Q, data = case(Surrogate.from_model(build))
     assert not predictive(density).says_outcome
-    assert foresee(posterior_of(density, Q, data), X[0], 1.3) is None
+    assert foresee(posterior_of(density, Q, data), X[:1], np.array([1.3])) is None
     assert "posterior_predictive" not in predicted(posterior_of(density, Q, data), np.random.default_rng(0))
 
 
@@ -169,8 +169,7 @@ def test_drawn_outcomes_are_so_distributed(surrogate):
     ids=lambda s: s.name,
 )
 def test_places_of_outcomes_are_uniform_where_the_model_is_right(surrogate):
-    # 4 trials more than are fitted, of each of 60 functions: places of one function depend on each other little, which
-    # the level of the tests allows for.
+    # 4 trials more than are fitted, of each of 60 functions, one after the other: all places are independent.
     density, rng, fitted = log_density(surrogate, COLUMNS), np.random.default_rng(0), 10
     points = PLANE.sample(fitted + 4, rng)
     _, outcomes = simulated(density, TrainingData(points, np.zeros(len(points)), 0.0, 1.0, points[:0]), 60, rng)
@@ -178,8 +177,7 @@ def test_places_of_outcomes_are_uniform_where_the_model_is_right(surrogate):
     for data in outcomes:
         known = TrainingData(data.X[:fitted], data.y[:fitted], 0.0, 1.0, data.failed)
         posterior = Sequential().fit(density, known, rng=rng)
-        for x, y in zip(data.X[fitted:], data.y[fitted:], strict=True):
-            said = foresee(posterior, x, y)
-            assert said is not None
-            places.append(said.pit)
+        said = foresee(posterior, data.X[fitted:], data.y[fitted:])
+        assert said is not None
+        places += [one.pit for one in said]
     assert stats.kstest(places, "uniform").pvalue > 1e-3

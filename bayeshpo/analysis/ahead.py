@@ -62,7 +62,9 @@ class Ahead:
     def of(cls, fits: Iterable[Fits]) -> Ahead:
         """All predictions on record; there may be none."""
         parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0))]
-        for _, rows in fits:
+        for _, fitted in fits:
+            # Of trials that were told together, a fit has those before the newest in a list.
+            rows = [row for fit in fitted for row in (*(fit.get("ahead_earlier") or ()), fit)]
             pit, score = column(rows, "ahead_pit"), column(rows, "ahead_log_score")
             known = ~np.isnan(pit)
             n = int(known.sum())

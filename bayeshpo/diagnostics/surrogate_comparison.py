@@ -75,7 +75,8 @@ def predictions(
         posterior = fit(engine, density, data, rng=rng, previous=posterior if engine.sequential else None)
         statuses.append(posterior.report.status)
         if n < len(places) and statuses[-1] != "failed":
-            said.append(foresee(posterior, history.X[places[n]], float(history.losses[places[n]])))
+            at = places[n : n + 1]
+            said.append(foresee(posterior, history.X[at], history.losses[at]))
     if any(s is None for s in said) or statuses[-1] == "failed":
         raise SpecificationError(f"surrogate '{surrogate.name}': it says nothing of further trials of this study")
     loo, bad = np.full(len(places), np.nan), 1.0
@@ -84,7 +85,7 @@ def predictions(
         loo, bad = found.log_density - np.log(posterior.data.scale), np.mean(found.khat > khat_limit(posterior.size))
     except SpecificationError:
         pass
-    scores = [(s.log_score, s.pit) for s in said if s is not None]
+    scores = [(one.log_score, one.pit) for s in said if s is not None for one in s]
     ahead, pit = np.array(scores).T
     return Predictions(loo, ahead, pit, float(bad), float(np.mean([s != "ok" for s in statuses])))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayeshpo.inference.log_sum_exp import log_sum_exp
-from bayeshpo.inference.predictive import predictive
+from bayeshpo.inference.predictive import Predictive, predictive
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
@@ -52,20 +52,40 @@ def prepare(posterior: Posterior) -> None:
         predictive(part).prepare_outcome()
 
 
-def foresee(posterior: Posterior, x: np.ndarray, loss: float) -> Foresight | None:
-    """What a posterior says of a trial at x (D,) that came out as ``loss``.
+def foresee(posterior: Posterior, X: np.ndarray, losses: np.ndarray) -> list[Foresight] | None:
+    """What a posterior says of trials at X (m, D) that came out as ``losses`` (m,), one after the other.
 
-    The average over draws of what the likelihood says of it, f integrated out (`ModelPredictive.outcome`). None where a
-    surrogate does not know how the outcomes of further trials are distributed.
+    Of each the average over draws of what the likelihood says of it, f integrated out (`ModelPredictive.outcome`). Each
+    is known when it is the next one's turn: f is conditioned on it and draws are weighed by its density, so that log
+    scores add up to that of all, and places are independent, as of trials that are told one by one (Dawid 1984). None
+    where a surrogate does not know how the outcomes of further trials are distributed.
     """
     of, data = predictive(posterior.density), posterior.data
-    y, Z = np.array([(loss - data.location) / data.scale]), x[None]
+    Q, y = posterior.thinned(DRAWS), (losses - data.location) / data.scale
+    log_weights, found = np.full(len(Q), -np.log(len(Q))), []
+    for i in range(len(y)):
+        known = of.believing(data, X[:i], y[:i]) if i else data
+        said = _outcome(of, Q, known, X[i : i + 1], y[i : i + 1])
+        if said is None:
+            return None
+        log_density, below = said
+        joint = log_weights + log_density
+        score, pit = log_sum_exp(joint), np.exp(log_weights) @ below
+        found.append(Foresight(float(score - np.log(data.scale)), float(np.clip(pit, 0.0, 1.0))))
+        # Where no draw has an idea of a loss they have nothing to be weighed by.
+        log_weights = joint - score if np.isfinite(score) else log_weights
+    return found
+
+
+def _outcome(
+    of: Predictive, Q: np.ndarray, data: Any, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Log density and distribution function (S,) each of an outcome y (1,) at x (1, D) under draws Q (S, Q)."""
     said = []
-    for draws in of.in_chunks(posterior.thinned(DRAWS), data):
+    for draws in of.in_chunks(Q, data):
         members = of.members(draws)
         if not all(member.says_outcome for member, _ in members):
             return None
-        said += [member.outcome(own, Z, y) for member, own in members]
+        said += [member.outcome(own, x, y) for member, own in members]
     log_density, below = (np.concatenate(values)[:, 0] for values in zip(*said, strict=True))
-    log_score = log_sum_exp(log_density) - np.log(len(below)) - np.log(data.scale)
-    return Foresight(float(log_score), float(np.clip(below.mean(), 0.0, 1.0)))
+    return log_density, below

@@ -59,7 +59,9 @@ class Beliefs:
         return self._fits[metric].posterior(history, rng)
 
     def foresight(self, history: History, rng: Streams) -> dict[str, Any]:
-        """What the fit before said of the newest trial; entries of the row of the first fit that has seen it.
+        """What the fit before said of the trials since; entries of the row of the first fit that has seen them.
+
+        Of the newest, and where several were told, of those before it as "ahead_earlier", with the same entries.
 
         To be asked for before `posterior`: a run that goes on from its records fits anew what is asked for.
         """
@@ -68,12 +70,18 @@ class Beliefs:
         found = unforeseen(history)
         if found is None:
             return {}
-        earlier, i = found
+        earlier, new = found
         before = self.posterior(earlier, rng)
         if before.report.status == "failed":
             return {}
-        said = foresee(before, history.X[i], float(history.losses[i]))
-        return {} if said is None else {"ahead_trial": history.trials[i].suggestion.index, **said.to_row()}
+        said = foresee(before, history.X[new], history.losses[new])
+        if said is None:
+            return {}
+        rows = [
+            {"ahead_trial": history.trials[i].suggestion.index, **one.to_row()}
+            for i, one in zip(new, said, strict=True)
+        ]
+        return rows[-1] | ({"ahead_earlier": rows[:-1]} if len(rows) > 1 else {})
 
     def objectives(self, history: History, rng: Streams) -> Any:
         """The posterior of the value, or where there are further objectives of all of them, `ObjectivesPosterior`."""

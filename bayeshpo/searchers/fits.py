@@ -78,8 +78,8 @@ class Fits:
         return fit(self._engine, density, data, rng=rng.generator(purpose, n), previous=previous)
 
 
-def unforeseen(history: History) -> tuple[History, int] | None:
-    """The newest finished trial that no fit has seen, as the history of the last fit, and its place among all trials.
+def unforeseen(history: History) -> tuple[History, np.ndarray] | None:
+    """The finished trials that no fit has seen, as the history of the last fit, and their places among all trials (m,).
 
     None where there was no fit before, or none has finished since.
     """
@@ -90,7 +90,7 @@ def unforeseen(history: History) -> tuple[History, int] | None:
     if not len(news):
         return None
     # Fits that led to what was pending then are steps of the way to that one too.
-    return history.after(seen[-1]), seen[-1] + int(news[-1])
+    return history.after(seen[-1]), seen[-1] + news
 
 
 def _earlier(history: History) -> list[int]:
