@@ -7,11 +7,15 @@ makes it wider or narrower. On the hyperparameter's own scale it would shift it,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from arviz_stats.base.array import array_stats
+
+from bayeshpo.inference.objectives import ObjectivesPosterior
+from bayeshpo.inference.stacked_posterior import StackedPosterior
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 # Powers of the derivative, near 1; and of the question what would be decided under another prior or likelihood.
 NEAR, FAR = (0.99, 1.01), (0.8, 1.25)
 COMPONENTS = ("prior", "likelihood")
+# Draws of which the five largest weights make a tail that can be smoothed.
+_TAIL = 25
 _diagnostics: Any = array_stats
 
 
@@ -33,9 +39,55 @@ def scaled_weights(log_component: np.ndarray, power: float) -> np.ndarray:
     """Normalised weights (S,) of posterior draws with one component, its log (S,), raised to a power."""
     if np.ptp(log_component) == 0.0:
         return np.full(len(log_component), 1.0 / len(log_component))
-    log_weights = _diagnostics.power_scale_lw(log_component, alpha=power)
+    log_weights = (power - 1.0) * log_component
+    if len(log_weights) >= _TAIL:
+        log_weights = _diagnostics.power_scale_lw(log_component, alpha=power)
     weights = np.exp(log_weights - log_weights.max())
     return weights / weights.sum()
+
+
+@singledispatch
+def under_powers(posterior: Any, Q: np.ndarray, powers: Sequence[float]) -> dict[str, np.ndarray]:
+    """Normalised weights (P, S) of equally weighted draws Q (S, Q) with each component raised to each of P powers.
+
+    Of a mixture each member's prior or likelihood is, by itself: a member keeps its share. Several objectives are
+    independent, so that their weights multiply.
+    """
+    components = log_components(posterior, Q)
+    return {name: np.stack([scaled_weights(log, power) for power in powers]) for name, log in components.items()}
+
+
+@under_powers.register
+def _(posterior: StackedPosterior, Q: np.ndarray, powers: Sequence[float]) -> dict[str, np.ndarray]:
+    members, found = Q[:, 0].astype(int), {name: np.zeros((len(powers), len(Q))) for name in COMPONENTS}
+    for k in np.unique(members):
+        part, own = posterior.parts[k], members == k
+        for name, weights in under_powers(part, Q[own, 1 : 1 + part.density.dimension], powers).items():
+            found[name][:, own] = own.mean() * weights
+    return found
+
+
+@under_powers.register
+def _(posterior: ObjectivesPosterior, Q: np.ndarray, powers: Sequence[float]) -> dict[str, np.ndarray]:
+    edges = np.cumsum([part.density.dimension for part in posterior.parts])[:-1]
+    each = [under_powers(p, q, powers) for p, q in zip(posterior.parts, np.split(Q, edges, axis=1), strict=True)]
+    products = {name: np.prod([len(Q) * weights[name] for weights in each], axis=0) for name in COMPONENTS}
+    return {name: weights / weights.sum(axis=1, keepdims=True) for name, weights in products.items()}
+
+
+def of_members(posterior: StackedPosterior, draws: int) -> dict[str, Any]:
+    """`sensitivity` of each member's hyperparameters, "member.hyperparameter", times the member's weight.
+
+    So it is how fast the mixture changes with them, its weights held: a member that has next to none does not matter.
+    """
+    found: dict[str, Any] = {f"{name}_sensitivity": {} for name in COMPONENTS}
+    for member, part, weight in zip(posterior.report.members, posterior.parts, posterior.weights, strict=True):
+        if weight == 0.0:
+            continue
+        Q = part.thinned(draws)
+        for name, values in sensitivity(part, Q, log_components(part, Q)).items():
+            found[name] |= {f"{member}.{coordinate}": float(weight * v) for coordinate, v in values.items()}
+    return found
 
 
 def sensitivity(posterior: Posterior, Q: np.ndarray, components: Mapping[str, np.ndarray]) -> dict[str, Any]:

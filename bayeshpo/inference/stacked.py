@@ -20,7 +20,7 @@ from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive, predictive_of
 from bayeshpo.inference.stacked_posterior import StackedPosterior, allotted, joined_report, labels
 from bayeshpo.inference.stacked_predictive import StackedData, StackedPredictive
-from bayeshpo.inference.stacking import LeaveOneOut, leave_one_out, probabilities, stacked
+from bayeshpo.inference.stacking import LeaveOneOut, leave_one_out, mixed, probabilities, stacked
 from bayeshpo.inference.step import goes_on
 from bayeshpo.registry import create
 from bayeshpo.space import as_space
@@ -241,7 +241,12 @@ class StackedDensity:
         ]
 
 
-def left_out(posterior: Posterior) -> LeaveOneOut:
+def left_out(posterior: Posterior | StackedPosterior) -> LeaveOneOut:
+    """Leave-one-out predictive densities of the trials that a posterior has seen; see `leave_one_out`."""
+    if isinstance(posterior, StackedPosterior):
+        counting = [k for k, weight in enumerate(posterior.weights) if weight > 0.0]
+        members = [left_out(posterior.parts[k]) for k in counting]
+        return mixed(members, posterior.weights[counting], probable=posterior.density.surrogate.needs_evidence)
     log_weights = None if posterior.log_weights is None else posterior.log_weights.ravel()
     return leave_one_out(predictive(posterior.density).left_out(posterior.draws, posterior.data), log_weights)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,27 @@ def leave_one_out(left_out: np.ndarray, log_weights: np.ndarray | None = None) -
             terms = np.where(np.isneginf(importance.log_weights), -np.inf, importance.log_weights + logp)
             found[0][i], found[1][i] = log_sum_exp(terms), importance.khat
     return LeaveOneOut(*found)
+
+
+def mixed(members: Sequence[LeaveOneOut], weights: np.ndarray, *, probable: bool) -> LeaveOneOut:
+    """Leave-one-out of a mixture of members with weights (K,), each above 0; k-hats are the worst of the members'.
+
+    The density is sum_k v_ik p_k(y_i | y_-i). Stacked weights are held, v_ik = w_k: leaving one of many trials out
+    changes them little. Probabilities without trial i are v_ik proportional to w_k / p_k(y_i | y_-i), for a member's
+    evidence is the product of both; so the density is 1 / sum_k (w_k / p_k(y_i | y_-i)).
+
+    Parameters
+    ----------
+    members, weights
+        Of each member.
+    probable
+        Whether the weights are posterior probabilities.
+    """
+    log_density = np.stack([member.log_density for member in members])
+    sign = -1.0 if probable else 1.0
+    terms = np.log(weights)[:, None] + sign * log_density
+    mixture = np.array([sign * log_sum_exp(column) for column in terms.T])
+    return LeaveOneOut(mixture, np.max([member.khat for member in members], axis=0))
 
 
 def stacked(log_densities: np.ndarray) -> np.ndarray:

@@ -45,12 +45,12 @@ def examination(
     """
     start = time.perf_counter()
     posterior = known.posterior(history, rng)
-    row: dict[str, Any] = {}
-    if len(posterior.parts) == 1:
-        row |= _left_out(posterior) | _sensitivity(posterior)
-        if not history.aims.objectives:
-            objective = known.objective(history, rng)
-            row |= _decision(objective, posterior, taken, maximum.x)
+    row: dict[str, Any] = _left_out(posterior) | _sensitivity(posterior)
+    if known.objectives(history, rng).report.status != "failed":
+        objective = known.objective(history, rng)
+        row |= _decision(objective, taken, maximum.x)
+        # Of a mixture, or of several objectives, there is no one point of highest density.
+        if not history.aims.objectives and len(posterior.parts) == 1:
             row |= _by_point_estimate(objective, maximizer, history, taken, maximum.x, rng)
     if not history.aims.objectives:
         row |= _share(posterior, maximum.x) | _remaining(known, history, rng)
@@ -71,34 +71,38 @@ def _left_out(posterior: Posterior) -> dict[str, Any]:
         "loo_elpd": float(in_units.sum()),
         "loo_se": float(np.sqrt(len(in_units)) * in_units.std()),
         "loo_khat_max": float(found.khat.max()),
-        "loo_bad_share": float(np.mean(found.khat > khat_limit(posterior.size))),
+        "loo_bad_share": float(np.mean(found.khat > khat_limit(min(part.size for part in posterior.parts)))),
     }
 
 
 def _sensitivity(posterior: Posterior) -> dict[str, Any]:
-    from bayeshpo.inference.sensitivity import log_components, sensitivity
+    from bayeshpo.inference.sensitivity import log_components, of_members, sensitivity
+    from bayeshpo.inference.stacked_posterior import StackedPosterior
     from bayeshpo.searchers.objectives import CHOICE_DRAWS
 
+    if any(part.size < _DRAWS for part in posterior.parts):
+        return {}
+    if isinstance(posterior, StackedPosterior):
+        return of_members(posterior, CHOICE_DRAWS)
     Q = posterior.thinned(CHOICE_DRAWS)
-    return {} if len(Q) < _DRAWS else sensitivity(posterior, Q, log_components(posterior, Q))
+    return sensitivity(posterior, Q, log_components(posterior, Q))
 
 
-def _decision(
-    objective: AcquisitionOverDraws, posterior: Posterior, taken: np.ndarray, x: np.ndarray
-) -> dict[str, Any]:
+def _decision(objective: AcquisitionOverDraws, taken: np.ndarray, x: np.ndarray) -> dict[str, Any]:
     """How far from each other single draws would go, and how far another prior or likelihood would.
 
-    Among the candidates of the pool that are not taken, and what was proposed.
+    Among the candidates of the pool that are not taken, and what was proposed. A draw is of all that the acquisition is
+    of: of several objectives one of each.
     """
-    from bayeshpo.inference.sensitivity import COMPONENTS, FAR, log_components, scaled_weights
+    from bayeshpo.inference.sensitivity import COMPONENTS, FAR, under_powers
 
-    pool, Q = objective.evidence.pool, posterior.thinned(_DRAWS)
+    pool, Q = objective.evidence.pool, objective.posterior.thinned(_DRAWS)
     if pool is None or len(Q) < _DRAWS:
         return {}
     Z = np.concatenate([x[None], pool[~(pool[:, None, :] == taken).all(axis=2).any(axis=1)]])
-    state, components = objective.compiled.state(Q, objective.evidence), log_components(posterior, Q)
+    state, powers = objective.compiled.state(Q, objective.evidence), under_powers(objective.posterior, Q, FAR)
     equal = np.full((1, len(Q)), 1.0 / len(Q))
-    scaled = [scaled_weights(components[name], power) for name in COMPONENTS for power in FAR]
+    scaled = np.concatenate([powers[name] for name in COMPONENTS])
     values = objective.compiled.under(state, Z, np.concatenate([equal, scaled, np.eye(len(Q))]))
     best = Z[np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=1)]
     moved = distance(best[1 : 1 + len(scaled)], best[0]).reshape(len(COMPONENTS), len(FAR)).max(axis=1)

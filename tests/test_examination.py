@@ -1,0 +1,134 @@
+"""A close look at mixtures and at several objectives: leave-one-out, powers of prior and likelihood, decisions."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from surrogate_cases import PLANE
+from toy_surrogates import LINE, Level, outcomes
+
+import bayeshpo
+from bayeshpo.inference.density import log_density
+from bayeshpo.inference.fitting import fit
+from bayeshpo.inference.objectives import ObjectivesPosterior
+from bayeshpo.inference.sensitivity import log_components, of_members, sensitivity, under_powers
+from bayeshpo.inference.sequential import Sequential
+from bayeshpo.inference.stacked import StackedSurrogate, left_out
+from bayeshpo.inference.stacking import LeaveOneOut, mixed
+from bayeshpo.searchers.bayesian import BayesianSearcher
+
+Y = np.random.default_rng(7).normal(1.0, 0.8, 12)
+MEMBERS = (Level(0.5), Level(1.5))
+
+
+def fitted(surrogate):
+    return fit(Sequential(), log_density(surrogate, LINE), outcomes(Y), rng=np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def mixture():
+    return fitted(StackedSurrogate(MEMBERS, weights="one_step_ahead"))
+
+
+def evidences(y):
+    return np.array([member.exact(y)[2] for member in MEMBERS])
+
+
+def test_leaving_one_out_of_probable_members_is_the_ratio_of_the_mixtures_evidences(mixture):
+    # Members with equal prior probabilities: p(y) / p(y without one) of the mixture, in closed form.
+    each = np.array([evidences(Y) - evidences(np.delete(Y, i)) for i in range(len(Y))])
+    weights = softmax(evidences(Y))
+    exact = [np.logaddexp(*evidences(Y)) - np.logaddexp(*evidences(np.delete(Y, i))) for i in range(len(Y))]
+    members = [LeaveOneOut(column, np.full(len(Y), k)) for k, column in enumerate(each.T)]
+    found = mixed(members, weights, probable=True)
+    np.testing.assert_allclose(found.log_density, exact, rtol=1e-9)
+    np.testing.assert_array_equal(found.khat, 1.0)
+    # By the draws: each density is an average of 400 independent draws or more.
+    np.testing.assert_allclose(left_out(mixture).log_density, exact, atol=0.1)
+
+
+def test_leaving_one_out_of_stacked_members_adds_up_their_densities():
+    members = [LeaveOneOut(np.log([0.2, 0.5]), np.array([0.1, 0.9])), LeaveOneOut(np.log([0.6, 0.1]), np.full(2, 0.3))]
+    found = mixed(members, np.array([0.75, 0.25]), probable=False)
+    np.testing.assert_allclose(np.exp(found.log_density), [0.75 * 0.2 + 0.25 * 0.6, 0.75 * 0.5 + 0.25 * 0.1])
+    np.testing.assert_array_equal(found.khat, [0.3, 0.9])
+
+
+def exact_mean(sd, prior=1.0, likelihood=1.0):
+    """Mean and standard deviation of the posterior of `Level` with its prior and likelihood raised to powers."""
+    precision = prior / 4.0 + likelihood * len(Y) / sd**2
+    return likelihood * Y.sum() / sd**2 / precision, precision**-0.5
+
+
+def agrees(q, weights, sd, **powers):
+    mean, spread = exact_mean(sd, **powers)
+    # Five errors of a weighted mean, of which at least a third of the draws are independent.
+    assert abs(weights @ q / weights.sum() - mean) < 5.0 * spread * np.sqrt(3.0 / len(q))
+
+
+def test_powers_of_a_mixture_are_of_each_member_in_its_share(mixture):
+    Q = mixture.thinned(1000)
+    found = under_powers(mixture, Q, (0.5, 3.0))
+    for name, weights in found.items():
+        for power, weight in zip((0.5, 3.0), weights, strict=True):
+            for k, member in enumerate(MEMBERS):
+                own = Q[:, 0] == k
+                assert weight[own].sum() == pytest.approx(own.mean(), rel=1e-9)
+                if own.sum() > 100:
+                    agrees(Q[own, 1], weight[own], member.sd, **{name: power})
+
+
+def test_powers_of_several_objectives_are_of_all_of_them():
+    posterior = ObjectivesPosterior(tuple(fitted(member) for member in MEMBERS))
+    Q = posterior.thinned(1152)
+    for name, weights in under_powers(posterior, Q, (0.8, 1.25)).items():
+        for power, weight in zip((0.8, 1.25), weights, strict=True):
+            assert weight.sum() == pytest.approx(1.0)
+            for k, member in enumerate(MEMBERS):
+                agrees(Q[:, k], weight, member.sd, **{name: power})
+
+
+def test_sensitivity_of_a_mixture_is_that_of_its_members_by_their_weights(mixture):
+    found = of_members(mixture, 1280)
+    for part, weight, member in zip(mixture.parts, mixture.weights, mixture.report.members, strict=True):
+        Q = part.thinned(1280)
+        alone = sensitivity(part, Q, log_components(part, Q))
+        for name, values in alone.items():
+            assert found[name][f"{member}.mean"] == pytest.approx(weight * values["mean"], rel=1e-9)
+    assert found["likelihood_sensitivity"].keys() == {"level.mean", "level_2.mean"}
+
+
+def examined(searcher, **arguments):
+    s = bayeshpo.Study(PLANE, searcher, seed=2, **arguments)
+    for _ in range(7):
+        suggestion = s.ask()
+        x, z = (suggestion.configuration[name] for name in ("x", "z"))
+        metrics = {"size": x + 0.1 * z} if "objectives" in arguments else {}
+        s.tell(suggestion, bayeshpo.Outcome((x - 0.3) ** 2 + z, metrics=metrics))
+    [row] = [row for row in s.reports if "seconds_examine" in row]
+    json.dumps(row, allow_nan=False)
+    assert 0.0 <= row["argmax_spread"] <= 1.0
+    assert row["decision_prior_shift"] >= 0.0
+    assert row["decision_likelihood_shift"] >= 0.0
+    assert row["acquisition_mcse"] > 0.0
+    assert row["loo_bad_share"] <= 1.0
+    return row
+
+
+def test_mixtures_are_looked_at_closely():
+    searcher = BayesianSearcher(surrogate=StackedSurrogate(["gp", "horseshoe"]), n_initial=5, examine_every=6)
+    row = examined(searcher)
+    assert {name.split(".")[0] for name in row["prior_sensitivity"]} == {"gp", "horseshoe"}
+    # No mixture predicts better than each member of it, nor all trials worse than its worse one.
+    assert row["loo_elpd"] >= min(row["score_gp"], row["score_horseshoe"])
+    assert "point_distance" not in row
+
+
+def test_several_objectives_are_looked_at_closely():
+    row = examined(BayesianSearcher(n_initial=5, examine_every=6), objectives={"size": "maximize"})
+    assert row["prior_sensitivity"].keys() == row["information"].keys()
+    assert "point_distance" not in row
+    assert "optimum_entropy" not in row
