@@ -24,7 +24,7 @@ def diagnosed(n: int, rng: np.random.Generator, *, narrow: float = 1.0, bad: flo
         Chance of a fit that did not converge.
     """
     reused = rng.random() < 0.4
-    row = fit(n, rng, rhat_max=1.003 + 0.002 * rng.random(), divergences=None, bfmi_min=None)
+    row = fit(n, rng, rhat_max=1.003 + 0.002 * rng.random(), ess_tail_min=640.0, divergences=None, bfmi_min=None)
     row |= {"status": "ok", "action": "reweighted" if reused else "moved", "rhat_nested_max": 1.004}
     row |= {"khat": 0.2 + 0.4 * rng.random() if reused else None, "ess_importance": 700.0 if reused else None}
     if rng.random() < bad:

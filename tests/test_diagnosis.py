@@ -30,7 +30,7 @@ from bayeshpo.experiment.store import Results
 
 SOUND = {
     "status": "ok", "action": "sampled", "chains": 4, "draws": 500, "rhat_max": 1.004, "rhat_nested_max": 1.002,
-    "ess_bulk_min": 900.0, "divergences": 2, "bfmi_min": 0.8, "khat": 0.5,
+    "ess_bulk_min": 900.0, "ess_tail_min": 800.0, "divergences": 2, "bfmi_min": 0.8, "khat": 0.5,
 }  # fmt: skip
 
 
@@ -46,12 +46,21 @@ def of(path: Path) -> list[dict[str, Any]]:
         ({"rhat_max": 1.01}, ["R-hat"], 2),
         ({"rhat_nested_max": 1.2}, ["nested R-hat"], 2),
         ({"ess_bulk_min": 400.0}, ["bulk ESS"], 2),
+        ({"ess_tail_min": 400.0}, ["tail ESS"], 2),
         ({"divergences": 3}, ["divergences"], 3),
+        # Trials that leave-one-out is not certain of say nothing of the draws.
+        ({"loo_bad_share": 0.2}, [], 0),
         ({"bfmi_min": 0.29, "khat": 0.9}, ["E-BFMI", "k-hat"], 3),
         ({"status": "not_converged"}, ["other"], 4),
         ({"status": "failed", "rhat_max": None}, ["failed"], 5),
         # A point estimate has nothing to be checked, and older records lack some.
-        (dict.fromkeys(("rhat_max", "rhat_nested_max", "ess_bulk_min", "divergences", "bfmi_min", "khat")), [], 0),
+        (
+            dict.fromkeys(
+                ("rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min", "divergences", "bfmi_min", "khat")
+            ),
+            [],
+            0,
+        ),
     ],
 )
 def test_each_check_by_itself(change, expected, kind):
@@ -145,7 +154,8 @@ def test_without_predictions_nothing_is_said_of_the_model(tmp_path: Path):
 def test_point_estimates_are_said_to_be_unchecked(tmp_path: Path):
     write_experiment(tmp_path, {"p": {}}, ("bayesian",), 1, 60)
     rng = np.random.default_rng(0)
-    nothing = dict.fromkeys(("rhat_max", "rhat_nested_max", "ess_bulk_min", "divergences", "bfmi_min", "khat"))
+    numbers = ("rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min", "divergences", "bfmi_min", "khat")
+    nothing = dict.fromkeys(numbers)
     rows = [diagnosed(n, rng) | nothing for n in range(5, 60)]
     write_run(tmp_path, "p", "bayesian", 0, [trial(i, 1.0 / (i + 1)) for i in range(60)], inference=rows)
     [found] = of(tmp_path)

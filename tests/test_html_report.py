@@ -68,7 +68,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     for file in path.glob("runs/*bayesian*/inference.jsonl"):
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         more = {"ahead_pit": 0.5, "ahead_log_score": -0.5, "rhat_nested_max": 1.02,
-                "information": {"lengthscale[x0]": 0.7}, "prior_sensitivity": {"lengthscale[x0]": 0.04}}  # fmt: skip
+                "information": {"lengthscale[x0]": 0.7}, "prior_sensitivity": {"lengthscale[x0]": 0.04},
+                "audit_status": "agrees", "audit_z": 1.5,
+                "audit_sd_ratio": 0.97, "size_status": "ok", "size_khat": 0.3, "size_seconds": 0.1}  # fmt: skip
         file.write_text("".join(json.dumps(row | more) + "\n" for row in rows))
     return Page(write_report(path))
 
@@ -106,6 +108,10 @@ def test_columns_of_inference_that_are_there_are_shown(page: Page):
     assert "nested R-hat" in page.text
     assert "step size" not in page.text
     assert "lengthscale[x0] 0.700 0.0400 -" in page.text
+    # Audits, and what was modelled beside the loss: what came out in numbers, and how it ended in a word.
+    for said in ("audit z", "audit sd ratio", "k-hat of size", "s of size", "how the fit of size ended: ok 8"):
+        assert said in page.text
+    assert "comparison with a fresh fit of NUTS: agrees 8" in page.text
 
 
 def test_a_space_that_is_not_the_problems_is_said(page: Page):

@@ -67,13 +67,13 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     rows = rows_of(fits)
     failed = Counter(name for row in rows for name in complaints(row))
     checks = [
-        {"name": c.name, "limit": c.limit, "failed": failed[c.name], "of": known}
+        {"name": c.name, "limit": c.limit, "failed": passed.count(False), "of": len(passed), "of_draws": c.of_draws}
         for c in CHECKS
-        if (known := sum(c.passed(row) is not None for row in rows))
+        if (passed := [said for row in rows if (said := c.passed(row)) is not None])
     ]
     for name, limit in ((OTHER, "the engine's own"), (FAILED, "a posterior")):
         if failed[name]:
-            checks.append({"name": name, "limit": limit, "failed": failed[name], "of": len(rows)})
+            checks.append({"name": name, "limit": limit, "failed": failed[name], "of": len(rows), "of_draws": True})
     found = {
         "searcher": label,
         "problems": len({run.problem for run, _ in fits}),
@@ -167,11 +167,12 @@ def _verdict(found: dict[str, Any]) -> tuple[str, str]:
 
 
 def _computation(found: dict[str, Any]) -> tuple[str, str]:
-    if not found["checks"]:
+    checks = [check for check in found["checks"] if check["of_draws"]]
+    if not checks:
         return "with care", f"its engine has no checks of convergence, so that {found['fits']} fits went unchecked"
     share = found["passed"] / found["fits"]
     text = f"{found['passed']} of {found['fits']} fits passed their checks"
-    worst = max(found["checks"], key=lambda c: c["failed"])
+    worst = max(checks, key=lambda c: c["failed"])
     if worst["failed"]:
         text += f" and {worst['failed']} failed {worst['name']}"
     audits = found["audits"]

@@ -33,10 +33,10 @@ _TRIAL_COLUMNS = (
     "told",
 )
 _INFERENCE_COLUMNS = (
-    "trial", "n", "action", "status", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "divergences",
-    "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise", "audit_status", "ahead_pit",
-    "ahead_log_score", "ahead_earlier", "quantiles", "point_distance", "point_loss", "optimum_entropy",
-    "regret_expected", "regret_quantiles",
+    "trial", "n", "action", "status", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min",
+    "divergences", "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise", "audit_status",
+    "ahead_pit", "ahead_log_score", "ahead_earlier", "loo_bad_share", "quantiles", "point_distance", "point_loss",
+    "optimum_entropy", "regret_expected", "regret_quantiles",
 )  # fmt: skip
 _DRAWS = 1000
 _SLICE_DRAWS = 30

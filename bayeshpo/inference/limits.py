@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Vehtari et al. (2021): rank-normalised split R-hat, and bulk effective sample size of four chains.
+# Vehtari et al. (2021): rank-normalised split R-hat, and effective sample size of four chains, bulk and tail.
 RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
 # Share of divergent transitions: below it they are a corner of the posterior that averages hardly feel.
@@ -11,3 +11,6 @@ DIVERGENCE_LIMIT = 0.001
 BFMI_LIMIT = 0.3
 # Vehtari et al. (2024): from it on averages over weighted draws cannot be trusted.
 KHAT_LIMIT = 0.7
+# Share of trials whose k-hat is above its limit when they are left out: with any of them, the error of the sum of
+# leave-one-out densities is not known (Vehtari, Gelman and Gabry 2017).
+LOO_BAD_LIMIT = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from bayeshpo.analysis.ahead import Ahead, Coverage
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, fits_of, rows_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, number, share, word
-from bayeshpo.analysis.report.measures import BY_HYPERPARAMETER, MEASURES, digits, known_measures
+from bayeshpo.analysis.report.measures import BY_HYPERPARAMETER, digits, known_measures, statuses
 from bayeshpo.analysis.summary import health_caption
 from bayeshpo.experiment.store import RunRecord
 
@@ -50,13 +51,16 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
     tables = []
     for searcher, rows in fits.items():
         cells = []
-        for name in known_measures(rows):
+        for name, about in known_measures(rows).items():
             values = column(rows, name)
             values = values[np.isfinite(values)]
             low, median, high = np.quantile(values, (0.05, 0.5, 0.95)) if values.size else [math.nan] * 3
             shown = [number(float(value), digits(name)) for value in (low, median, high)]
-            about = MEASURES[name]
             cells.append([word(about.title), number(len(values)), *shown, word(about.meaning)])
+        for name, about in statuses(rows).items():
+            counts = Counter(str(row[name]) for row in rows if name in row)
+            said = f"{about.meaning}: {_counted(dict(counts.most_common()))}"
+            cells.append([word(about.title), number(counts.total()), *[number(None)] * 3, word(said)])
         tables.append(Table(f"All fits of {searcher}", _QUANTILES, cells))
     return tables
 

@@ -29,6 +29,9 @@ MEASURES = {
     "loo_se": Column("LOO s.e.", "its standard error"),
     "loo_khat_max": Column("LOO k-hat", "largest Pareto shape over trials"),
     "loo_bad_share": Column("bad k-hat", "share of trials whose k-hat is above its limit"),
+    "audit_z": Column("audit z", "largest difference from a fresh fit of NUTS, in joint Monte Carlo errors; limit 4.5"),
+    "audit_sd_ratio": Column("audit sd ratio", "the ratio of standard deviations, audited over NUTS, farthest from 1"),
+    "audit_quantile": Column("audit quantile", "largest difference of quantiles from NUTS, in standard deviations"),
     "acquisition": Column("acquisition", "at the proposal"),
     "acquisition_mcse": Column("its MCSE", "Monte Carlo standard error of the acquisition at the proposal"),
     "argmax_spread": Column("argmax spread", "of single draws' best points about the proposal, root mean square"),
@@ -44,6 +47,14 @@ MEASURES = {
     "seconds_compile": Column("s compiling", "seconds"),
     "seconds_diagnose": Column("s diagnosing", "seconds of what is computed for every fit"),
     "seconds_examine": Column("s examining", "seconds of what is computed at chosen trials"),
+    "audit_seconds": Column("s auditing", "seconds of the fresh fit of NUTS and the comparison"),
+}
+_STATUS = "_status"
+_STATUSES = {"audit_status": Column("audit", "comparison with a fresh fit of NUTS", numeric=False)}
+# Of a fit of something else than the loss (`bayeshpo.acquisitions.beside.fit_row`).
+_BESIDE = {
+    "khat": Column("k-hat of {}", "Pareto shape of importance weights of the fit of {}"),
+    "seconds": Column("s of {}", "seconds of the fit of {}"),
 }
 # Entries that are mappings of a number to each hyperparameter.
 BY_HYPERPARAMETER = {
@@ -53,9 +64,26 @@ BY_HYPERPARAMETER = {
 }
 
 
-def known_measures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The measures that some row has."""
-    return [name for name in MEASURES if any(row.get(name) is not None for row in rows)]
+def known_measures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """The measures that some row has; of what is modelled beside the loss, as metrics, those of its own fits too."""
+    beside = [name.removesuffix(_STATUS) for name in statuses(rows) if name not in _STATUSES]
+    of_others = {
+        f"{name}_{what}": Column(about.title.format(name), about.meaning.format(name))
+        for name in beside
+        for what, about in _BESIDE.items()
+    }
+    every = MEASURES | of_others
+    return {name: about for name, about in every.items() if any(row.get(name) is not None for row in rows)}
+
+
+def statuses(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """The columns beside "status" that say in a word how something ended, of audits and of other fits."""
+    names = dict.fromkeys(name for row in rows for name in row if name.endswith(_STATUS))
+    return {
+        name: _STATUSES.get(name)
+        or Column(name.replace("_", " "), f"how the fit of {name.removesuffix(_STATUS)} ended", numeric=False)
+        for name in names
+    }
 
 
 def digits(name: str) -> int:

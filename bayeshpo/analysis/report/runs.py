@@ -11,7 +11,7 @@ from bayeshpo.analysis.completeness import is_finished
 from bayeshpo.analysis.figures import trace
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Details, Facts, Table, number, word
-from bayeshpo.analysis.report.measures import MEASURES, digits, known_measures
+from bayeshpo.analysis.report.measures import digits, known_measures, statuses
 from bayeshpo.analysis.report.svg import figures
 from bayeshpo.analysis.summary import short
 from bayeshpo.experiment.store import RunRecord
@@ -103,15 +103,17 @@ def _setting(value: Any, numeric: bool) -> Cell:
 
 
 def _fits(rows: Sequence[Mapping[str, Any]], most: int) -> Table:
-    names = known_measures(rows)
+    measures, words = known_measures(rows), statuses(rows)
     reasons = any(row.get("reason") for row in rows)
     cells = [
         [number(row["n"]), word(row["action"]), word(row["status"]), *([word(row.get("reason"))] if reasons else []),
-         *(number(row.get(name), digits(name)) for name in names)] for row in rows[-most:]
+         *(word(row.get(name)) for name in words),
+         *(number(row.get(name), digits(name)) for name in measures)] for row in rows[-most:]
     ]  # fmt: skip
     columns = [
         Column("trials seen"), Column("action", numeric=False), Column("status", numeric=False),
-        *([Column("reason", numeric=False)] if reasons else []), *(MEASURES[name] for name in names),
+        *([Column("reason", numeric=False)] if reasons else []),
+        *words.values(), *measures.values(),
     ]  # fmt: skip
     return Table("Fits of the surrogate", columns, cells, _shortened(len(rows), most, "inference.jsonl"))
 
