@@ -8,7 +8,7 @@ from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float
 
 from bayeshpo.analysis.figures import importance as figure
 from bayeshpo.analysis.figures import style
-from bayeshpo.analysis.importance import Importance, importance, mean_functions, sobol_indices
+from bayeshpo.analysis.importance import Importance, importance, mean_functions, of_seeds, pooled, sobol_indices
 from bayeshpo.analysis.kept import open_kept
 from bayeshpo.analysis.spaces import space_of
 from bayeshpo.errors import SpecificationError
@@ -104,7 +104,8 @@ def test_a_kept_posterior_gives_the_functions_back_that_its_slices_were_made_of(
 def test_importance_of_a_run(run: RunRecord):
     found = importance(run)
     assert found.hyperparameters == ("x1", "x2")
-    assert found.trials == 6
+    assert found.trials == (6,)
+    assert set(found.seed) == {run.seed}
     assert found.first.shape == found.total.shape == (round(64 * (1 - found.flat)), 2)
     assert (found.total >= 0).all()
     # A function of two variables: what neither explains by itself is their interaction.
@@ -113,10 +114,10 @@ def test_importance_of_a_run(run: RunRecord):
 
 def test_the_figure_has_the_most_important_on_top(run: RunRecord):
     rng = np.random.default_rng(0)
-    total = np.array([0.2, 0.9]) + 0.01 * rng.normal(size=(64, 2))
+    total, seed = np.array([0.2, 0.9]) + 0.01 * rng.normal(size=(64, 2)), np.zeros(64)
     with style.settings():
-        (drawing,) = figure.draw(run, Importance(("x1", "x2"), total - 0.1, total, 0.25, 6), 5.5)
-        nothing = figure.draw(run, Importance(("x1", "x2"), total[:0], total[:0], 1.0, 6), 5.5)
+        (drawing,) = figure.draw(run, Importance(("x1", "x2"), total - 0.1, total, 0.25, seed, (6,)), 5.5)
+        nothing = figure.draw(run, Importance(("x1", "x2"), total[:0], total[:0], 1.0, seed[:0], (6,)), 5.5)
     axes = drawing.figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x1", "x2"]
     medians = np.asarray(axes.lines[0].get_xdata(), dtype=float)
@@ -124,6 +125,29 @@ def test_the_figure_has_the_most_important_on_top(run: RunRecord):
     assert "given 6 trials" in drawing.caption
     assert "25 % of the draws, whose function is flat" in drawing.caption
     assert nothing == []
+
+
+def test_all_seeds_are_in_it_and_their_differences_are_seen(run: RunRecord):
+    rng = np.random.default_rng(1)
+    levels = np.array([[0.2, 0.7], [0.3, 0.6], [0.4, 0.2]])
+    totals = [level + 0.001 * rng.normal(size=(20, 2)) for level in levels]
+    parts = [Importance(("x1", "x2"), t - 0.1, t, k / 10, np.full(20, k), (6 + k,)) for k, t in enumerate(totals)]
+    found = pooled(parts)
+    assert (found.flat, found.trials, list(found.seeds)) == (pytest.approx(0.1), (6, 7, 8), [0, 1, 2])
+    np.testing.assert_allclose(found.by_seed(found.total), levels, atol=0.002)
+    with style.settings():
+        (drawing,) = figure.draw(run, found, 5.5)
+    # The middle of the seeds, an interval from the lowest to the highest, and a stroke for each seed.
+    medians, strokes = (np.asarray(drawing.figure.axes[0].lines[i].get_xdata(), dtype=float) for i in (0, 1))
+    np.testing.assert_allclose(medians, [0.3, 0.6], atol=0.002)
+    np.testing.assert_allclose(np.sort(strokes), np.sort(levels.ravel()), atol=0.002)
+    assert "(3 seeds) given 6 to 8 trials" in drawing.caption
+    assert "over 60 posterior draws" in drawing.caption
+
+
+def test_runs_of_one_seed_are_that_run(run: RunRecord):
+    alone, twice = importance(run, draws=32), of_seeds([run, run])
+    np.testing.assert_array_equal(twice.total, np.concatenate([alone.total] * 2))
 
 
 def test_another_space_than_the_run_had_is_refused(run: RunRecord):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from bayeshpo.history import History
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Trial
 
-# Posterior draws whose functions are taken apart; base points of each, a power of two; points predicted at a time.
-DRAWS, POINTS, _AT_ONCE = 64, 512, 2048
+# Posterior draws whose functions are taken apart, and the fewest of each run where there are several; base points of
+# each, a power of two; points predicted at a time.
+DRAWS, _FEWEST, POINTS, _AT_ONCE = 64, 16, 512, 2048
 # A function that varies less than this, in standardised losses, has no shares of its variance.
 _FLAT = 1e-8
 
@@ -48,19 +49,62 @@ class Importance:
         1 / sqrt(`POINTS`); first-order ones may be slightly negative for it.
     flat
         Share of draws whose function is flat.
+    seed
+        Of the run that each draw is of (n_draws,).
     trials
-        Number of trials that the posterior saw.
+        Number of trials that the posterior of each run saw.
     """
 
     hyperparameters: tuple[str, ...]
     first: np.ndarray
     total: np.ndarray
     flat: float
-    trials: int
+    seed: np.ndarray
+    trials: tuple[int, ...]
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seeds, each once, in rising order."""
+        return np.unique(self.seed)
+
+    def by_seed(self, indices: np.ndarray) -> np.ndarray:
+        """Medians (seeds, D) of indices (n_draws, D) over the draws of each run: how much seeds differ."""
+        return np.array([np.median(indices[self.seed == seed], axis=0) for seed in self.seeds])
 
 
-def importance(run: RunRecord, path: Path | None = None) -> Importance:
+def pooled(parts: Sequence[Importance]) -> Importance:
+    """Of runs with other seeds together, as many draws of each: what differs is the posteriors and the seeds."""
+    return Importance(
+        parts[0].hyperparameters,
+        np.concatenate([part.first for part in parts]),
+        np.concatenate([part.total for part in parts]),
+        float(np.mean([part.flat for part in parts])),
+        np.concatenate([part.seed for part in parts]),
+        tuple(n for part in parts for n in part.trials),
+    )
+
+
+def of_seeds(runs: Sequence[RunRecord]) -> Importance:
+    """Of the last kept posteriors of runs that differ in their seeds, of about 64 draws, and 16 of each at least.
+
+    Raises
+    ------
+    SpecificationError
+        As `importance` does for one of them.
+    """
+    draws = max(_FEWEST, DRAWS // len(runs))
+    return pooled([importance(run, draws=draws) for run in runs])
+
+
+def importance(run: RunRecord, path: Path | None = None, draws: int = DRAWS) -> Importance:
     """Of a run's last kept posterior, or of one of its kept ones; takes some seconds to compile the surrogate.
+
+    Parameters
+    ----------
+    run, path
+        The run, and one of its kept posteriors if not the last.
+    draws
+        How many of the posterior's.
 
     Raises
     ------
@@ -72,13 +116,16 @@ def importance(run: RunRecord, path: Path | None = None) -> Importance:
     path = run.posteriors[-1] if path is None else path
     space = space_of(run)
     with one_blas_thread():
-        mean = mean_functions(run, space, open_kept(path), int(path.stem))
+        mean = mean_functions(run, space, open_kept(path), int(path.stem), draws)
         first, total = sobol_indices(lambda U: mean(space.snap(U)), space.dimension)
     varied = np.isfinite(first).all(axis=1)
-    return Importance(space.names, first[varied], total[varied], 1.0 - float(varied.mean()), int(path.stem))
+    seed = np.full(int(varied.sum()), run.seed)
+    return Importance(space.names, first[varied], total[varied], 1.0 - float(varied.mean()), seed, (int(path.stem),))
 
 
-def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int) -> Callable[[np.ndarray], np.ndarray]:
+def mean_functions(
+    run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int, draws: int = DRAWS
+) -> Callable[[np.ndarray], np.ndarray]:
     """The posterior mean (S, m) of the latent function at points (m, D), under each of S kept draws.
 
     Parameters
@@ -89,8 +136,8 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
         Of its problem.
     tree
         The kept posterior.
-    n
-        Trials that it saw.
+    n, draws
+        Trials that it saw, and how many of its draws, S.
 
     Raises
     ------
@@ -111,7 +158,7 @@ def mean_functions(run: RunRecord, space: SearchSpace, tree: xr.DataTree, n: int
     kept = tree["posterior"].to_dataset() if "posterior" in tree.children else xr.Dataset()
     if not isinstance(density, LogDensity) or {b.name for b in density.blocks} - set(kept.data_vars):
         raise SpecificationError(f"the kept posterior is not one of surrogate '{surrogate.name}' by itself")
-    chosen = np.linspace(0, kept.sizes["chain"] * kept.sizes["draw"], DRAWS, endpoint=False).astype(int)
+    chosen = np.linspace(0, kept.sizes["chain"] * kept.sizes["draw"], draws, endpoint=False).astype(int)
     flat = kept.stack(sample=("chain", "draw")).transpose("sample", ...)
     Q = density.unconstrain({b.name: flat[b.name].values[chosen] for b in density.blocks})
     data = TrainingData.of(history, outliers=surrogate.expects_outliers)

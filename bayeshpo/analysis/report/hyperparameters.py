@@ -9,24 +9,24 @@ import numpy as np
 
 from bayeshpo.analysis.figures import importance as importance_figure
 from bayeshpo.analysis.figures import parallel as parallel_figure
-from bayeshpo.analysis.importance import Importance, importance
-from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, Text, word
+from bayeshpo.analysis.importance import Importance, of_seeds
+from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, Text, number, word
 from bayeshpo.analysis.report.svg import figures
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import RunRecord
 
 
 def importances(runs: Sequence[RunRecord]) -> list[Block]:
-    """A figure for each problem and searcher that kept a posterior, of its first seed, and a table of all."""
-    first: dict[tuple[str, str], RunRecord] = {}
+    """A figure for each problem and searcher that kept posteriors, of all its seeds, and a table of all."""
+    kept: dict[tuple[str, str], list[RunRecord]] = {}
     for run in runs:
         if run.posteriors:
-            first.setdefault((run.problem, run.searcher), run)
+            kept.setdefault((run.problem, run.searcher), []).append(run)
     found: list[tuple[RunRecord, Importance]] = []
     shown: list[Block] = []
-    for run in first.values():
+    for run, *others in kept.values():
         try:
-            one = importance(run)
+            one = of_seeds([run, *others])
         except SpecificationError as error:
             shown.append(Text(f"Left out: {run.problem}, {run.searcher}: {error}."))
             continue
@@ -49,25 +49,35 @@ def parallel(runs: Sequence[RunRecord]) -> list[Block]:
 
 def _table(found: Sequence[tuple[RunRecord, Importance]]) -> Table:
     cells = [
-        [word(run.problem), word(run.searcher), word(name), *_index(one.total[:, j]), *_index(one.first[:, j])]
+        [word(run.problem), word(run.searcher), number(len(one.seeds)), word(name),
+         *_index(one, one.total, j), *_index(one, one.first, j)]
         for run, one in found
         for j, name in enumerate(one.hyperparameters)
-    ]
-    return Table("Sobol indices: medians and 90 % intervals over posterior draws", _COLUMNS, cells)
+    ]  # fmt: skip
+    note = "Of seeds: the lowest and the highest of the medians of single seeds."
+    return Table("Sobol indices: medians and 90 % intervals over draws of all seeds", _COLUMNS, cells, note)
 
 
-def _index(draws: np.ndarray) -> list[Cell]:
-    low, median, high = (float(q) for q in np.quantile(draws, (0.05, 0.5, 0.95)))
+def _index(found: Importance, indices: np.ndarray, j: int) -> list[Cell]:
+    low, median, high = (float(q) for q in np.quantile(indices[:, j], (0.05, 0.5, 0.95)))
+    of_seeds = found.by_seed(indices)[:, j]
     # Their own error is in the second digit.
-    return [Cell(f"{median:z.2f}", median), Cell(f"[{low:z.2f}, {high:z.2f}]", high - low)]
+    return [Cell(f"{median:z.2f}", median), _interval(low, high), _interval(of_seeds.min(), of_seeds.max())]
+
+
+def _interval(low: float, high: float) -> Cell:
+    return Cell(f"[{low:z.2f}, {high:z.2f}]", float(high - low))
 
 
 _COLUMNS = (
     Column("problem", numeric=False),
     Column("searcher", numeric=False),
+    Column("seeds"),
     Column("hyperparameter", numeric=False),
     Column("total", "share of the variance, with all interactions"),
     Column("90 %", "sorted by its width"),
+    Column("of seeds", "medians of single seeds, sorted by how far they are apart"),
     Column("first order", "share of the variance explained by it alone"),
     Column("90 %", "sorted by its width"),
+    Column("of seeds", "medians of single seeds, sorted by how far they are apart"),
 )
