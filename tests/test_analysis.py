@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from rich.console import Console
 from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
 
 from bayeshpo.analysis import __main__ as command
+from bayeshpo.analysis import kept
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.fits import fits_of
@@ -26,6 +28,7 @@ from bayeshpo.analysis.regret import Regret, distance, quartiles, simple_regret
 from bayeshpo.analysis.scale import scale_of
 from bayeshpo.analysis.summary import print_summary
 from bayeshpo.analysis.tables import write_tables
+from bayeshpo.diagnostics.replay import Replay
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord
 
@@ -385,3 +388,32 @@ def test_analysis_needs_neither_pymc_nor_arviz_and_matplotlib_only_for_figures()
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_runs_in_small_form_are_not_replayed_and_it_is_said_what_to_give(tmp_path: Path):
+    export(write_results(tmp_path / "whole", seeds=1, budget=8), tmp_path / "small")
+    for run in Results(tmp_path / "small").runs():
+        with pytest.raises(SpecificationError, match="give the results folder that it was made from"):
+            Replay.of(run, 3)
+
+
+def test_kept_posteriors_in_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    paths = [tmp_path / f"{n:05d}.zarr" for n in range(4)]
+    for n, path in enumerate(paths):
+        values = xr.Dataset({"noise": (("chain", "draw"), np.full((2, 500), float(n)))})
+        xr.DataTree.from_dict({"posterior": values}).to_zarr(path, mode="w", zarr_format=2, consolidated=False)
+    monkeypatch.setattr(kept, "_held", {})
+    monkeypatch.setattr(kept, "_MOST_BYTES", int(2.5 * open_kept(paths[0]).nbytes))
+    opened = [open_kept(path) for path in paths[:3]]
+    # The first was opened least lately, and had to go for the third.
+    assert open_kept(paths[2]) is opened[2]
+    assert open_kept(paths[1]) is opened[1]
+    assert open_kept(paths[0]) is not opened[0]
+    assert sum(tree.nbytes for tree in kept._held.values()) <= kept._MOST_BYTES
+    # Now the third, and one that is too large is held for as long as it is the last.
+    assert open_kept(paths[2]) is not opened[2]
+    monkeypatch.setattr(kept, "_MOST_BYTES", 1)
+    last = open_kept(paths[3])
+    assert open_kept(paths[3]) is last
+    assert len(kept._held) == 1
+    assert (last["posterior"]["noise"] == 3.0).all()

@@ -179,7 +179,9 @@ def _trials(run: RunRecord, n: int) -> tuple[Trial, ...]:
     try:
         return tuple(Trial.from_record(record) for record in run.trials[:n])
     except KeyError as error:
-        raise SpecificationError(f"the records are in small form, without {error}") from None
+        raise SpecificationError(
+            f"the records are in small form, without {error}; give the results folder that they were exported from"
+        ) from None
 
 
 def sobol_indices(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +14,9 @@ from bayeshpo.experiment.store import RecordError, RunRecord
 if TYPE_CHECKING:
     import xarray as xr
 
+# Posteriors in memory by path and time of change, those opened last at the end.
+_held: dict[tuple[Path, int], xr.DataTree] = {}
+_MOST_BYTES = 2**28
 # Attribute that names the slice's most relevant hyperparameter where the posterior beside it was thinned.
 RELEVANT = "relevant"
 
@@ -81,13 +83,21 @@ class Slice:
 def open_kept(path: Path) -> xr.DataTree:
     """Open a kept posterior: a zarr folder, or the single zip file that `bayeshpo.analysis.export` makes of one.
 
-    The newest are held in memory, since figures open them one after another: it is not to be changed.
+    Those opened last are held in memory, up to 256 MiB of them, since figures open the same ones one after another: a
+    tree is not to be changed.
     """
-    return _opened(path, path.stat().st_mtime_ns)
+    key = path, path.stat().st_mtime_ns
+    tree = _held.pop(key, None)
+    _held[key] = tree = _opened(path) if tree is None else tree
+    excess = sum(other.nbytes for other in _held.values()) - _MOST_BYTES
+    for other in list(_held)[:-1]:
+        if excess <= 0:
+            break
+        excess -= _held.pop(other).nbytes
+    return tree
 
 
-@lru_cache(maxsize=256)
-def _opened(path: Path, _modified: int) -> xr.DataTree:
+def _opened(path: Path) -> xr.DataTree:
     import xarray as xr
     from zarr.storage import ZipStore
 

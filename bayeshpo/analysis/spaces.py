@@ -42,7 +42,10 @@ def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.nda
         If a value is outside its range, or configurations are not on record.
     """
     if any("configuration" not in trial for trial in trials):
-        raise SpecificationError("the records are in small form, without all configurations")
+        raise SpecificationError(
+            "the records are in small form, without all configurations; give the results folder that they were "
+            "exported from"
+        )
     try:
         return space.encode(trial["configuration"] for trial in trials)
     except ValueError as error:

@@ -17,6 +17,8 @@ from bayeshpo.trial import Suggestion, Trial
 
 # What can be another part of a Bayesian searcher.
 PARTS = ("surrogate", "acquisition", "inference")
+# Of a trial's record: what the small form leaves out, some of it of the first seed too.
+_NEEDED = ("configuration", "needs_gradient", "suggestion_info", "outcome_info")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +53,19 @@ class Replay:
         Raises
         ------
         SpecificationError
-            If there is no such trial, or the records are in small form, without configurations.
+            If there is no such trial, or the records are in small form.
         """
         trials = run.trials
         if all(trial["index"] != iteration for trial in trials):
             most = len(trials) + len(run.pending)
             waits = " that is not pending" if run.pending else ""
             raise SpecificationError(f"run {run.run_id}: expected an iteration below {most}{waits}, got {iteration}")
-        if any("configuration" not in trial or "suggestion_info" not in trial for trial in trials):
-            raise SpecificationError(f"run {run.run_id}: its records are in small form; replay needs those of the run")
+        if any(name not in trial for trial in trials for name in _NEEDED):
+            raise SpecificationError(
+                f"run {run.run_id}: expected all that a trial left on record, got the small form that "
+                "'python -m bayeshpo.analysis export' writes; give the results folder that it was made from, or make "
+                "that again by 'bayeshpo run' with the same file, which gives the same trials"
+            )
         return cls(run, iteration, ProblemSpec.model_validate(run.spec["problem"]).build(data_dir))
 
     @property
