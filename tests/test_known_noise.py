@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import stats
-from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand
+from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, posterior_of
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
+from bayeshpo.inference.foresight import foresee
+from bayeshpo.inference.predicted import predicted
+from bayeshpo.inference.predictive import predictive
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
@@ -53,6 +56,25 @@ def test_an_outcome_keeps_its_error_on_record_and_refuses_what_is_none():
     for wrong in (-0.1, np.nan, np.inf):
         with pytest.raises(ValueError, match="expected a standard error of at least 0"):
             Outcome(1.0, standard_error=wrong)
+
+
+def test_what_is_told_of_a_trial_is_in_its_prediction_and_in_replications():
+    data, x = trials(9, np.linspace(0.0, 6.0, 9).tolist()), trials(1, [None], seed=4).X
+    Q = DENSITY.prior_draws(2, np.random.default_rng(0))[:1]
+    of = predictive(DENSITY)
+    draws = of.condition(Q, data)
+    (mean, variance), noise = of(draws, x), of.noise(draws, x)
+    loss, error = data.location + 0.3 * data.scale, 0.8 * data.scale
+    for told, more in ((np.array([error]), 0.64), (np.array([np.nan]), 0.0), (None, 0.0)):
+        [found] = foresee(posterior_of(DENSITY, Q, data), x, np.array([loss]), told) or []
+        law = stats.norm(mean[0, 0], np.sqrt(variance[0, 0] + noise[0, 0] + more))
+        assert found.pit == pytest.approx(law.cdf(0.3), rel=1e-9)
+        assert found.log_score == pytest.approx(law.logpdf(0.3) - np.log(data.scale), rel=1e-9)
+    many = posterior_of(DENSITY, np.repeat(Q, 4000, axis=0), data)
+    replicated = predicted(many, np.random.default_rng(1))["posterior_predictive"]["outcome"].to_numpy()[0]
+    expected = of(draws, data.X)[1][0] + of.noise(draws, data.X)[0] + data.arrays["errors"] ** 2
+    # Five errors of a variance of 4000 independent normals.
+    np.testing.assert_allclose(replicated.var(axis=0), expected, rtol=5.0 * np.sqrt(2.0 / 4000.0))
 
 
 def test_density_and_conditional_are_the_textbooks():

@@ -76,7 +76,7 @@ def predictions(
         statuses.append(posterior.report.status)
         if n < len(places) and statuses[-1] != "failed":
             at = places[n : n + 1]
-            said.append(foresee(posterior, history.X[at], history.losses[at]))
+            said.append(foresee(posterior, history.X[at], history.losses[at], history.standard_errors[at]))
     if any(s is None for s in said) or statuses[-1] == "failed":
         raise SpecificationError(f"surrogate '{surrogate.name}': it says nothing of further trials of this study")
     loo, bad = np.full(len(places), np.nan), 1.0

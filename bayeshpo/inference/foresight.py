@@ -9,6 +9,7 @@ import numpy as np
 
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.predictive import Predictive, predictive
+from bayeshpo.inference.report import plain
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
@@ -39,8 +40,8 @@ class Foresight:
     def to_row(self) -> dict[str, Any]:
         """As entries of a row of inference."""
         return {
-            "ahead_log_score": self.log_score,
-            "ahead_pit": self.pit,
+            "ahead_log_score": plain(self.log_score),
+            "ahead_pit": plain(self.pit),
             "ahead_in_50": self.within(0.5),
             "ahead_in_90": self.within(0.9),
         }
@@ -52,20 +53,32 @@ def prepare(posterior: Posterior) -> None:
         predictive(part).prepare_outcome()
 
 
-def foresee(posterior: Posterior, X: np.ndarray, losses: np.ndarray) -> list[Foresight] | None:
+def foresee(
+    posterior: Posterior, X: np.ndarray, losses: np.ndarray, errors: np.ndarray | None = None
+) -> list[Foresight] | None:
     """What a posterior says of trials at X (m, D) that came out as ``losses`` (m,), one after the other.
 
     Of each the average over draws of what the likelihood says of it, f integrated out (`ModelPredictive.outcome`). Each
     is known when it is the next one's turn: f is conditioned on it and draws are weighed by its density, so that log
     scores add up to that of all, and places are independent, as of trials that are told one by one (Dawid 1984). None
     where a surrogate does not know how the outcomes of further trials are distributed.
+
+    Parameters
+    ----------
+    posterior
+        That has not seen them.
+    X, losses
+        The trials.
+    errors
+        Standard errors (m,) that they brought, NaN where there is none, for a surrogate that is told them.
     """
     of, data = predictive(posterior.density), posterior.data
     Q, y = posterior.thinned(DRAWS), (losses - data.location) / data.scale
+    told = np.zeros(len(y)) if errors is None else np.nan_to_num(errors / data.scale) ** 2
     log_weights, found = np.full(len(Q), -np.log(len(Q))), []
     for i in range(len(y)):
         known = of.believing(data, X[:i], y[:i]) if i else data
-        said = _outcome(of, Q, known, X[i : i + 1], y[i : i + 1])
+        said = _outcome(of, Q, known, X[i : i + 1], y[i : i + 1], told[i : i + 1])
         if said is None:
             return None
         log_density, below = said
@@ -78,14 +91,17 @@ def foresee(posterior: Posterior, X: np.ndarray, losses: np.ndarray) -> list[For
 
 
 def _outcome(
-    of: Predictive, Q: np.ndarray, data: Any, x: np.ndarray, y: np.ndarray
+    of: Predictive, Q: np.ndarray, data: Any, x: np.ndarray, y: np.ndarray, told: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Log density and distribution function (S,) each of an outcome y (1,) at x (1, D) under draws Q (S, Q)."""
+    """Log density and distribution function (S,) each of an outcome y (1,) at x (1, D) under draws Q (S, Q).
+
+    ``told`` (1,) is the variance that it is told to have.
+    """
     said = []
     for draws in of.in_chunks(Q, data):
         members = of.members(draws)
         if not all(member.says_outcome for member, _ in members):
             return None
-        said += [member.outcome(own, x, y) for member, own in members]
+        said += [member.outcome(own, x, y, told) for member, own in members]
     log_density, below = (np.concatenate(values)[:, 0] for values in zip(*said, strict=True))
     return log_density, below

@@ -58,6 +58,8 @@ def _replicated(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Gen
     X, normal = draws.data["X"], of.normal
     anchored = JointPredictive(normal, noise=False).anchored(draws, np.tile(X, (len(draws.fitted), 1, 1)))
     noise = normal.noise(draws, X) if normal.says_noise else None
+    if noise is not None and of.surrogate.reads_errors:
+        noise = noise + draws.data["errors"] ** 2
     f = anchored.paths(1, rng)[:, 0, :]
     return of.surrogate.outcomes(of.density.columns, draws.parameters, X, f, noise, rng)
 

@@ -191,15 +191,20 @@ class ModelPredictive(Predictive):
         except SpecificationError:
             return False
 
-    def outcome(self, draws: ConditionedDraws, Z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log density (S, m) and distribution function (S, m) of further trials' outcomes y (m,) at Z (m, D)."""
+    def outcome(
+        self, draws: ConditionedDraws, Z: np.ndarray, y: np.ndarray, told: np.ndarray | float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log density (S, m) and distribution function (S, m) of further trials' outcomes y (m,) at Z (m, D).
+
+        Variances ``told`` (m,) of theirs are added to the noise's by a surrogate that is told standard errors.
+        """
         Z, y = np.ascontiguousarray(Z), np.ascontiguousarray(y)
         if self._law is not None:
             found = self._outcome(*own_arrays(draws), *draws.data.values(), Z, y, entries=entries(draws, Z))
             return found[0], found[1]
         # A normal one, of what is compiled for proposals.
         mean, variance = self(draws, Z)
-        variance = variance + self.noise(draws, Z)
+        variance = variance + self.noise(draws, Z) + (told if self._surrogate.reads_errors else 0.0)
         z = (y - mean) / np.sqrt(variance)
         return -0.5 * (z**2 + np.log(2.0 * np.pi * variance)), ndtr(z)
 

@@ -74,7 +74,7 @@ class Beliefs:
         before = self.posterior(earlier, rng)
         if before.report.status == "failed":
             return {}
-        said = foresee(before, history.X[new], history.losses[new])
+        said = foresee(before, history.X[new], history.losses[new], history.standard_errors[new])
         if said is None:
             return {}
         rows = [

@@ -33,6 +33,8 @@ class Surrogate(ABC):
     name: str
     # Whether trials should bring the objective's gradient, where the problem gives one.
     uses_gradients: bool = False
+    # Whether it is told the standard errors that trials bring.
+    reads_errors: bool = False
     # Whether its posterior takes an engine that reports evidences.
     needs_evidence: bool = False
     # Whether the model makes something of losses that are far off, so that they should be told as they are.

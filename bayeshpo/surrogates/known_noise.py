@@ -24,6 +24,7 @@ class KnownNoiseGaussianProcess(GaussianProcess):
     """
 
     name = "known_noise"
+    reads_errors = True
 
     def arrays(self, columns: Columns, data: TrainingData) -> Mapping[str, np.ndarray]:
         """ "errors" (n,), the s_i."""

@@ -269,6 +269,7 @@ SURROGATE_PROMISES: tuple[Promise, ...] = (
 MIXTURE_PROMISES: tuple[Promise, ...] = (
     predictions,
     right_pullback,
+    outcomes_have_a_distribution,
     fitted_is_predicted,
     believed_points_are_known,
     covariances_are_of_one_function,
