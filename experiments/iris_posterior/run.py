@@ -2,9 +2,9 @@
 
     uv run python experiments/iris_posterior/run.py [--seeds 5] [--budget 12]
 
-Takes three minutes of processor time, less on two cores. The record (record.json), the tables (table.md) and the
-figures are written to results/iris_posterior by default; those of the last run are beside this file. README.md says
-what is seen.
+Takes about two minutes of a core once what it compiles is on disk, more the first time. The record (record.json), the
+tables (table.md) and the figures are written to results/iris_posterior by default; those of the last run are beside
+this file. README.md says what is seen.
 """
 
 from __future__ import annotations
