@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from ConfigSpace.hyperparameters import UniformFloatHyperparameter
@@ -86,7 +87,7 @@ class _Fit:
     """The inner solution (10, 65), the Cholesky factor of the Hessian (650, 650) there, and the passes it took."""
 
     weights: np.ndarray
-    factor: tuple[np.ndarray, bool]
+    factor: Any
     passes: int
 
 
@@ -95,8 +96,9 @@ def _data() -> _Data:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    inputs, labels = load_digits(return_X_y=True)
-    inputs = np.column_stack([inputs / 16.0, np.ones(len(labels))])
+    pixels, classes = load_digits(return_X_y=True)
+    labels = np.asarray(classes)
+    inputs = np.column_stack([pixels / 16.0, np.ones(len(labels))])
     train, validation = train_test_split(np.arange(len(labels)), test_size=0.5, stratify=labels, random_state=0)
     return _Data((inputs[train], labels[train]), (inputs[validation], labels[validation]))
 
