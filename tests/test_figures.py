@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -16,7 +17,7 @@ from synthetic_results import trial, write_experiment, write_results, write_run
 from bayeshpo.analysis.__main__ import main
 from bayeshpo.analysis.comparisons import write_comparisons
 from bayeshpo.analysis.export import export
-from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ranks, regret, style
+from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ecdf, ranks, regret, style
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
@@ -166,6 +167,38 @@ def test_axis_has_labelled_ticks_however_narrow_or_wide_its_range(trace: list[fl
     shown = [t.get_text() for y, t in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True) if low <= y <= high]
     assert 2 <= len(shown) <= 8
     assert all(shown)
+
+
+@pytest.mark.parametrize("most", [1.5, 8.0, 60.0, 1e5])
+def test_costs_and_targets_have_labelled_ticks_however_narrow_their_range(most: float, tmp_path: Path):
+    write_experiment(tmp_path, {"p": {}, "q": {}}, ("random", "sobol"), 2, 2)
+    for problem, searcher, seed in itertools.product("pq", ("random", "sobol"), range(2)):
+        trials = [trial(0, 1.0, work=1.0), trial(1, 0.7, work=most - 1.0)]
+        write_run(tmp_path, problem, searcher, seed, trials, optimum=0.0)
+    with style.settings():
+        drawings = [*anytime.draw(traces_of(tmp_path), 5.5), *ecdf.draw(traces_of(tmp_path), 5.5)]
+    for axes in (drawings[0].figure.axes[0], drawings[1].figure.axes[1]):
+        low, high = sorted(axes.get_xlim())
+        ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        shown = [t.get_text() for x, t in ticks if low <= x <= high]
+        assert 2 <= len(shown) <= 8
+        assert all(shown)
+
+
+def test_a_searcher_whose_seeds_take_very_different_times_has_its_line(tmp_path: Path):
+    """With two seeds, the first of which loads a library, the median begins after the other one's end."""
+    write_experiment(tmp_path, {"p": {}}, ("random", "optuna"), 2, 2)
+    for searcher, seed, first in (("random", 0, 1e-4), ("random", 1, 1e-4), ("optuna", 0, 5e-2), ("optuna", 1, 5e-3)):
+        trials = [trial(0, 2.0, seconds_ask=first), trial(1, 1.0, seconds_ask=1e-3)]
+        write_run(tmp_path, "p", searcher, seed, trials, optimum=0.0)
+    with style.settings():
+        (drawing,) = anytime.draw(traces_of(tmp_path), 5.5)
+    own = drawing.figure.axes[-1].lines
+    assert len(own) == 2
+    for line in own:
+        marked = np.asarray(line.get_ydata())[line.get_markevery()]
+        assert len(marked) > 0
+        assert np.isfinite(marked).all()
 
 
 def test_regret_that_is_zero_everywhere(tmp_path: Path):

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from bayeshpo.analysis.costs import against_cost
-from bayeshpo.analysis.figures.logarithmic import logarithmic
+from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, counted, curves, legend, listed, looks, new_figure, words
 from bayeshpo.analysis.regret import quartiles
 from bayeshpo.analysis.traces import Traces
@@ -74,10 +73,7 @@ def _row(row: Sequence[Axes], traces: Traces, p: int, costs: Sequence[str], styl
         drawn, _ = logarithmic(axes, values)
         own, first = drawn[first : first + len(lines)], first + len(lines)
         curves(axes, grid, {s: [line] for s, line in zip(lines, own, strict=True)}, style)
-        axes.set_xscale("log")
-        # Minor ticks of many panels take most of the time of drawing.
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        logarithmic_along(axes)
 
 
 def _medians(traces: Traces, p: int, cost: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -94,6 +90,7 @@ def _medians(traces: Traces, p: int, cost: str) -> tuple[np.ndarray, dict[str, n
         if there.any():
             values = against_cost(traces.regret[p, s, there], spent[s, there], grid)
             median = np.array([quartiles(column)[1] for column in values.T])
-            ends = np.nanmax(spent[s, there], axis=1)
-            lines[searcher] = np.where(grid <= np.median(ends) * (1 + 1e-9), median, np.nan)
+            # As many runs have to end for it to end as have to begin for it to begin: no searcher is left out.
+            end = np.quantile(np.nanmax(spent[s, there], axis=1), 0.5, method="higher")
+            lines[searcher] = np.where(grid <= end * (1 + 1e-9), median, np.nan)
     return grid, lines

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.figures.compared import comparable, coverage
-from bayeshpo.analysis.figures.logarithmic import logarithmic
+from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import WIDE, Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.statistics.budget import places
 from bayeshpo.analysis.statistics.targets import TARGETS, ecdf, expected_running_time, first_hits
@@ -33,8 +33,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     left.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     times, _ = logarithmic(right, times)
     curves(right, TARGETS, {s: [time] for s, time in zip(compared.searchers, times, strict=True)}, style)
-    right.set_xscale("log")
-    right.xaxis.set_minor_locator(NullLocator())
+    logarithmic_along(right)
     right.invert_xaxis()
     right.set_xlabel("target: normalised regret")
     right.set_ylabel("expected running time\n(evaluations)")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import NullLocator
 
 from bayeshpo.analysis.figures.compared import comparable, coverage
+from bayeshpo.analysis.figures.logarithmic import logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.profile import profile
 from bayeshpo.analysis.traces import Traces
@@ -24,8 +24,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     axes = figure.subplots()
     bands = zip(shares.low, shares.value, shares.high, strict=True)
     curves(axes, _THRESHOLDS, dict(zip(compared.searchers, bands, strict=True)), style)
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_locator(NullLocator())
+    logarithmic_along(axes)
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("normalised regret $\\tau$ after the last trial")
     axes.set_ylabel("share of runs with at most $\\tau$")

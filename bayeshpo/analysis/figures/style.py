@@ -160,16 +160,20 @@ def legend(figure: Figure, style: Mapping[str, Look], width: float) -> None:
 
 
 def curves(axes: Axes, at: np.ndarray, bands: Mapping[str, Sequence[np.ndarray]], style: Mapping[str, Look]) -> None:
-    """A line for each searcher, with a band where there is one: its value, or low, value and high, each (G,)."""
+    """A line for each searcher, with a band where there is one: its value, or low, value and high, each (G,).
+
+    However short a line is, it has a marker.
+    """
     for i, (searcher, band) in enumerate(bands.items()):
         look = style[searcher]
         if len(band) == 3:
             axes.fill_between(at, band[0], band[2], color=look.color, alpha=0.16, linewidth=0)
-        stride = max(1, len(at) // 8)
+        line, stride = band[len(band) // 2], max(1, len(at) // 8)
+        drawn = np.flatnonzero(np.isfinite(line))
+        first = min(i * stride // len(bands), max(0, len(drawn) - 1))
         axes.plot(
-            at, band[len(band) // 2], color=look.color, linestyle=look.line, marker=look.marker,
-            markevery=(min(i * stride // max(1, len(bands)), len(at) - 1), stride),
-        )  # fmt: skip
+            at, line, color=look.color, linestyle=look.line, marker=look.marker, markevery=drawn[first::stride].tolist()
+        )
     guides(axes)
 
 
