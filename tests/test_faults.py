@@ -111,6 +111,16 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
     assert goes_on(file, results) == undisturbed(tmp_path, file)
 
 
+def test_a_reason_that_found_no_place_on_the_disk_is_said_to_be_missing(tmp_path: Path) -> None:
+    file, results = written(tmp_path, budget=3), tmp_path / "r"
+    goes_on(file, results)
+    (run,) = Results(results).runs()
+    (run.path / "done.json").unlink()
+    (run.path / "error.txt").touch()
+    (row,) = status(Results(results))
+    assert (row.state, row.reason) == ("failed", "its reason could not be written; is the disk full?")
+
+
 def bound_by_permissions() -> None:
     """Take from root the right to pass over permissions (CAP_DAC_OVERRIDE); others have none to lose."""
     ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)

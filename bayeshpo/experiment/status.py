@@ -13,6 +13,8 @@ from bayeshpo.experiment.rules import parse
 from bayeshpo.experiment.store import RecordError, Results, RunRecord, has_ended, read_json
 
 State = Literal["done", "running", "failed", "interrupted", "missing"]
+# A disk that is full keeps a file, and nothing in it.
+_UNWRITTEN = "its reason could not be written; is the disk full?"
 STATES: tuple[State, ...] = ("done", "running", "failed", "interrupted", "missing")
 
 
@@ -81,7 +83,8 @@ def _status(labels: tuple[str, str, int], path: Path | None, budget: int, stop: 
         return RunStatus(*labels, "running", n, budget)
     error = path / "error.txt"
     if error.exists():
-        return RunStatus(*labels, "failed", n, budget, error.read_text(encoding="utf-8").partition("\n")[0])
+        reason = error.read_text(encoding="utf-8").partition("\n")[0]
+        return RunStatus(*labels, "failed", n, budget, reason or _UNWRITTEN)
     return RunStatus(*labels, "interrupted", n, budget)
 
 
