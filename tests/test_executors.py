@@ -163,3 +163,12 @@ def test_a_scheduler_that_is_not_there_is_refused_in_a_line(tmp_path: Path, monk
     result = CliRunner().invoke(app, ["run", str(written(tmp_path)), "--executor", "nonsense://127.0.0.1:1"])
     assert result.exit_code == 2
     assert result.stderr.startswith("bayeshpo: executor: no Dask scheduler at 'nonsense://127.0.0.1:1'")
+
+
+def test_jobs_that_nothing_here_submits_are_refused_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    head = 'executor = { name = "dask", cluster = "slurm", options = { memory = "1GB" } }\n'
+    result = CliRunner().invoke(app, ["run", str(written(tmp_path, head=head))])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("bayeshpo: executor: cluster 'slurm' submits jobs by 'sbatch', which is not here")

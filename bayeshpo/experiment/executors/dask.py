@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,7 +18,8 @@ from bayeshpo.experiment.worker import Display, Progress, attempt, note_failure
 from bayeshpo.parallel import CORES_VARIABLE, one_blas_thread
 
 _TOPIC = "bayeshpo-progress"
-_JOBS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+# Cluster of dask-jobqueue, and the command that submits its jobs.
+_JOBS = {"slurm": ("SLURMCluster", "sbatch"), "pbs": ("PBSCluster", "qsub"), "lsf": ("LSFCluster", "bsub")}
 # Seconds between two messages of a run on its way.
 _EVERY = 0.5
 
@@ -41,7 +43,8 @@ def distribute(
     Raises
     ------
     SpecificationError
-        If Dask is not installed, the scheduler is not there, or its workers have several threads.
+        If Dask is not installed, the scheduler or the command that submits jobs is not there, or workers have several
+        threads.
     """
     client, cluster = _connected(executor, count)
     try:
@@ -71,7 +74,7 @@ def job_cluster(name: str, options: dict[str, Any]) -> Any:
 
     options = {"cores": 1, "processes": options.get("cores", 1)} | options
     try:
-        return getattr(dask_jobqueue, _JOBS[name])(**options)
+        return getattr(dask_jobqueue, _JOBS[name][0])(**options)
     except (TypeError, ValueError) as error:
         raise SpecificationError(f"executor: cluster '{name}': {error}") from None
 
@@ -93,9 +96,19 @@ def _connected(executor: ExecutorSpec, count: int) -> tuple[Any, Any]:
         options: dict[str, Any] = {"dashboard_address": None, **executor.options}
         cluster = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **options)
     else:
+        _refuse_without_command(executor.cluster)
         cluster = job_cluster(executor.cluster, executor.options)
         cluster.scale(count)
     return Client(cluster), cluster
+
+
+def _refuse_without_command(name: str) -> None:
+    """Workers whose jobs cannot be submitted would be waited for without end."""
+    _, command = _JOBS[name]
+    if shutil.which(command) is None:
+        raise SpecificationError(
+            f"executor: cluster '{name}' submits jobs by '{command}', which is not here; run this where it is"
+        )
 
 
 def _refuse_threads(client: Any) -> None:
