@@ -71,6 +71,9 @@ def test_experiment_from_file_to_figures(tmp_path: Path, monkeypatch: pytest.Mon
     table = CliRunner().invoke(app, ["summary", "results/tiny"])
     assert table.exit_code == 0
     assert "random" in table.stdout
+    kept = CliRunner().invoke(app, ["posterior", "results/tiny"])
+    assert kept.exit_code == 2
+    assert kept.stderr == "bayeshpo: results/tiny: expected runs that kept a posterior, got none\n"
 
 
 def test_new_writes_an_experiment_that_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

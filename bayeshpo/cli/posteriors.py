@@ -62,7 +62,10 @@ def posterior(
         from bayeshpo.diagnostics.replay import find_run
         from bayeshpo.experiment.store import Results
 
-        found = find_run([r for r in Results(results).runs() if r.posteriors], run)
+        kept = [r for r in Results(results).runs() if r.posteriors]
+        if not kept:
+            raise SpecificationError(f"{results}: expected runs that kept a posterior, got none")
+        found = find_run(kept, run)
         kept = {int(path.stem): path for path in found.posteriors}
         n = max(kept) if iteration is None else iteration
         if n not in kept:
