@@ -16,6 +16,7 @@ from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_resu
 
 from bayeshpo.analysis import __main__ as command
 from bayeshpo.analysis import kept
+from bayeshpo.analysis.aggregates import aggregates
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.fits import fits_of
@@ -28,6 +29,7 @@ from bayeshpo.analysis.regret import Regret, distance, quartiles, simple_regret
 from bayeshpo.analysis.scale import scale_of
 from bayeshpo.analysis.summary import print_summary
 from bayeshpo.analysis.tables import write_tables
+from bayeshpo.analysis.traces import Traces
 from bayeshpo.diagnostics.replay import Replay
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord
@@ -276,6 +278,13 @@ class TestSmallForm:
         assert [p.name for p in tables[0]] == ["regret.tex", "overall.tex", "health.tex", "numbers.tex"]
         for a, b in zip(*tables, strict=True):
             assert a.read_text() == b.read_text()
+
+    def test_the_best_over_all_problems_is_bold(self, results: Path, tmp_path: Path):
+        _, overall, *_ = write_tables(results, tmp_path)
+        table = [line.split(" & ") for line in overall.read_text().splitlines() if "&" in line][1:]
+        found = aggregates(Traces.of_results(Results(results), Results(results).runs()))
+        for column, values in ((1, [row.rank[1] for row in found]), (2, [row.iqm[1] for row in found])):
+            assert [r"\textbf" in row[column] for row in table] == [value == min(values) for value in values]
 
     def test_keeps_a_thinned_posterior_and_the_slice_of_the_first_seed(self, results: Path, tmp_path: Path):
         export(results, tmp_path / "small")

@@ -108,6 +108,21 @@ def test_one_worker_two_and_dask_give_the_same_trials(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_posteriors_do_not_depend_on_where_they_are_fitted(tmp_path: Path) -> None:
+    file = tmp_path / "q.toml"
+    searcher = '[[searchers]]\nname = "bayesian"\nn_initial = 4\n'
+    file.write_text(f'name = "q"\nbudget = 8\nseeds = 2\n[[problems]]\nname = "branin"\n{searcher}')
+    found = []
+    for folder, options in (("one", ["--workers", "1"]), ("two", ["--workers", "2"]), ("dask", ["--executor", "dask"])):
+        command = [sys.executable, "-c", "from bayeshpo.cli import main; main()", "run", str(file)]
+        subprocess.run([*command, *options, "--results", str(tmp_path / folder)], check=True, timeout=500)
+        found.append(trials(tmp_path / folder))
+    assert len(found[0]) == 2
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
+@pytest.mark.slow
 def test_a_cluster_on_this_machine_by_one_word(tmp_path: Path) -> None:
     file = written(tmp_path, head='executor = "dask"\n')
     command = [sys.executable, "-c", "from bayeshpo.cli import main; main()", "run", str(file), "--workers", "2"]

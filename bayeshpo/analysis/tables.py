@@ -23,7 +23,7 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     r"""Write ``regret.tex``, ``overall.tex`` (what can be compared), ``health.tex`` (what was fitted), ``numbers.tex``.
 
     On each problem the lowest median regret is bold, and what is practically equivalent to it is underlined; see
-    `bayeshpo.analysis.statistics.equivalence`.
+    `bayeshpo.analysis.statistics.equivalence`. Over all problems the best of each column is bold.
 
     Macros in ``numbers.tex`` are named by experiment, problem, searcher and quantity, as in
     ``\QuickstartBraninRandomRegretMedian``.
@@ -117,6 +117,8 @@ def _marked(text: str, *, best: bool, alike: bool) -> str:
 
 def _overall_table(rows: Sequence[Aggregate]) -> str:
     wins = any(row.wins for row in rows)
+    lowest = [min(row.rank[1] for row in rows), min(row.iqm[1] for row in rows)]
+    most = max((row.wins[1] for row in rows if row.wins), default=math.nan)
     lines = [
         r"\begin{tabular}{@{}l" + "r" * (4 if wins else 3) + "@{}}",
         r"\toprule",
@@ -127,19 +129,20 @@ def _overall_table(rows: Sequence[Aggregate]) -> str:
     ]
     for row in rows:
         cells = [
-            escape(row.searcher.replace("_", " ")), _interval(row.rank), _interval(row.iqm),
-            *([_interval(row.wins)] if wins else []),
+            escape(row.searcher.replace("_", " ")),
+            _interval(row.rank, best=row.rank[1] == lowest[0]), _interval(row.iqm, best=row.iqm[1] == lowest[1]),
+            *([_interval(row.wins, best=row.wins is not None and row.wins[1] == most)] if wins else []),
             str(row.runs) if not row.missing else f"{row.runs} of {row.runs + row.missing}",
         ]  # fmt: skip
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _interval(interval: Interval | None) -> str:
+def _interval(interval: Interval | None, *, best: bool) -> str:
     if interval is None:
         return "--"
     low, value, high = interval
-    return f"{number(value)} ({number(low)} to {number(high)})"
+    return f"{_marked(number(value), best=best, alike=False)} ({number(low)} to {number(high)})"
 
 
 def _overall_numbers(name: str, rows: Sequence[Aggregate]) -> list[str]:
