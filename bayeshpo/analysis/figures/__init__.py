@@ -161,7 +161,9 @@ def draw_all(
                 paths += style.save(drawing, folder)
         if not drawings:
             left_out[kind.name] = kind.reason
-            _log.warning("figure '%s' left out: %s", kind.name, kind.reason)
+    for reason in dict.fromkeys(left_out.values()):
+        names = [name for name, why in left_out.items() if why == reason]
+        _log.warning("figures left out, %s: %s", reason, ", ".join(names))
     content = {"captions": captions, "left out": left_out}
     paths.append(folder / "captions.json")
     if only is not None and paths[-1].exists():
