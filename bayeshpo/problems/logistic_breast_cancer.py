@@ -23,6 +23,7 @@ from scipy.linalg import solve
 from scipy.special import expit
 
 from bayeshpo.aims import Direction
+from bayeshpo.problems.newton import Minimum, minimised
 from bayeshpo.space import Configuration, as_space
 from bayeshpo.trial import Outcome
 
@@ -30,7 +31,6 @@ from bayeshpo.trial import Outcome
 GROUPS = ("mean", "error", "worst")
 LOWEST, HIGHEST = 1e-5, 10.0
 _TOLERANCE = 1e-12
-_MOST_STEPS = 200
 
 
 class LogisticBreastCancer:
@@ -81,15 +81,6 @@ class _Data:
     validation: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The inner solution (31,), the Hessian (31, 31) there, and the passes it took."""
-
-    weights: np.ndarray
-    hessian: np.ndarray
-    passes: int
-
-
 @cache
 def _data() -> _Data:
     from sklearn.datasets import load_breast_cancer
@@ -115,31 +106,16 @@ def _log_loss(signed: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarra
     return loss, -(signed.T @ expit(-margins)) / len(margins)
 
 
-def _fit(penalties: np.ndarray) -> _Fit:
-    """Damped Newton from zero, until the Newton decrement is at rounding error."""
+def _fit(penalties: np.ndarray) -> Minimum:
+    """The inner solution."""
     signed = _data().train
-    weights = np.zeros(signed.shape[1])
 
     def penalised(w: np.ndarray) -> tuple[float, np.ndarray]:
         loss, slope = _log_loss(signed, w)
         return loss + 0.5 * float(penalties @ w**2), slope + penalties * w
 
-    loss, slope = penalised(weights)
-    passes = 1
-    for _ in range(_MOST_STEPS):
-        p = expit(signed @ weights)
-        hessian = (signed.T * (p * (1 - p) / len(p))) @ signed + np.diag(penalties)
-        step = solve(hessian, slope, assume_a="pos")
-        decrement = float(slope @ step)
-        if decrement <= _TOLERANCE**2:
-            return _Fit(weights, hessian, passes)
-        size = 1.0
-        while True:
-            new_loss, new_slope = penalised(weights - size * step)
-            passes += 1
-            # The slack lets the last steps through, whose gain is below the rounding error of the loss.
-            if new_loss <= loss - 0.25 * size * decrement + 1e-15:
-                break
-            size /= 2
-        weights, loss, slope = weights - size * step, new_loss, new_slope
-    raise ArithmeticError(f"expected Newton to converge within {_MOST_STEPS} steps for the penalties {penalties[::10]}")
+    def hessian(w: np.ndarray) -> np.ndarray:
+        p = expit(signed @ w)
+        return (signed.T * (p * (1 - p) / len(p))) @ signed + np.diag(penalties)
+
+    return minimised(penalised, hessian, signed.shape[1], tolerance=_TOLERANCE)

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from ConfigSpace.hyperparameters import UniformFloatHyperparameter
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import solve
 from scipy.special import log_softmax
 
 from bayeshpo.aims import Direction
+from bayeshpo.problems.newton import Minimum, minimised
 from bayeshpo.space import Configuration, as_space
 from bayeshpo.trial import Outcome
 
@@ -32,7 +32,6 @@ LOWEST, HIGHEST = 1e-5, 1.0
 # Of the intercepts, which all classes could share otherwise.
 _RIDGE = 1e-9
 _TOLERANCE = 1e-10
-_MOST_STEPS = 100
 
 
 class SoftmaxDigits:
@@ -57,7 +56,8 @@ class SoftmaxDigits:
     def evaluate(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The validation loss."""
         fit = _fit(_penalties(configuration))
-        return Outcome(_log_loss(*_data().validation, fit.weights)[0], work=float(fit.passes))
+        loss, _ = _log_loss(*_data().validation, _by_class(fit.weights))
+        return Outcome(loss, work=float(fit.passes))
 
     def evaluate_with_gradient(self, configuration: Configuration, *, rng: np.random.Generator) -> Outcome:
         """The validation loss and its derivative by unit-cube coordinate.
@@ -66,9 +66,9 @@ class SoftmaxDigits:
         """
         penalties = _penalties(configuration)
         fit = _fit(penalties)
-        loss, slope = _log_loss(*_data().validation, fit.weights)
-        adjoint = cho_solve(fit.factor, slope.ravel()).reshape(slope.shape)
-        by_log_penalty = -penalties * (adjoint * fit.weights)[:, :-1].sum(axis=1)
+        loss, slope = _log_loss(*_data().validation, _by_class(fit.weights))
+        adjoint = solve(fit.hessian, slope.ravel(), assume_a="pos")
+        by_log_penalty = -penalties * _by_class(adjoint * fit.weights)[:, :-1].sum(axis=1)
         by_position = by_log_penalty * np.log(HIGHEST / LOWEST)
         gradient = {f"penalty_{c}": float(s) for c, s in enumerate(by_position)}
         return Outcome(loss, work=float(fit.passes), gradient=gradient)
@@ -82,15 +82,6 @@ class _Data:
     validation: tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The inner solution (10, 65), the Cholesky factor of the Hessian (650, 650) there, and the passes it took."""
-
-    weights: np.ndarray
-    factor: Any
-    passes: int
-
-
 @cache
 def _data() -> _Data:
     from sklearn.datasets import load_digits
@@ -101,6 +92,11 @@ def _data() -> _Data:
     inputs = np.column_stack([pixels / 16.0, np.ones(len(labels))])
     train, validation = train_test_split(np.arange(len(labels)), test_size=0.5, stratify=labels, random_state=0)
     return _Data((inputs[train], labels[train]), (inputs[validation], labels[validation]))
+
+
+def _by_class(flat: np.ndarray) -> np.ndarray:
+    """Weights (10, 65), the last of each row an intercept, from flat ones (650,)."""
+    return flat.reshape(CLASSES, -1)
 
 
 def _penalties(configuration: Configuration) -> np.ndarray:
@@ -130,31 +126,17 @@ def _hessian(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return hessian / len(inputs)
 
 
-def _fit(penalties: np.ndarray) -> _Fit:
-    """Damped Newton from zero, until the Newton decrement is small."""
+def _fit(penalties: np.ndarray) -> Minimum:
+    """The inner solution, its weights flat (650,)."""
     inputs, labels = _data().train
-    weights = np.zeros((CLASSES, inputs.shape[1]))
-    ridge = np.column_stack([np.repeat(penalties[:, None], inputs.shape[1] - 1, axis=1), np.full(CLASSES, _RIDGE)])
+    size = inputs.shape[1]
+    ridge = np.column_stack([np.repeat(penalties[:, None], size - 1, axis=1), np.full(CLASSES, _RIDGE)]).ravel()
 
     def penalised(w: np.ndarray) -> tuple[float, np.ndarray]:
-        loss, slope = _log_loss(inputs, labels, w)
-        return loss + 0.5 * float((ridge * w**2).sum()), slope + ridge * w
+        loss, slope = _log_loss(inputs, labels, _by_class(w))
+        return loss + 0.5 * float(ridge @ w**2), slope.ravel() + ridge * w
 
-    loss, slope = penalised(weights)
-    passes = 1
-    for _ in range(_MOST_STEPS):
-        factor = cho_factor(_hessian(inputs, weights) + np.diag(ridge.ravel()))
-        step = cho_solve(factor, slope.ravel()).reshape(slope.shape)
-        decrement = float((slope * step).sum())
-        if decrement <= _TOLERANCE**2:
-            return _Fit(weights, factor, passes)
-        size = 1.0
-        while True:
-            new_loss, new_slope = penalised(weights - size * step)
-            passes += 1
-            # The slack lets the last steps through, whose gain is below the rounding error of the loss.
-            if new_loss <= loss - 0.25 * size * decrement + 1e-15:
-                break
-            size /= 2
-        weights, loss, slope = weights - size * step, new_loss, new_slope
-    raise ArithmeticError(f"expected Newton to converge within {_MOST_STEPS} steps for the penalties {penalties}")
+    def hessian(w: np.ndarray) -> np.ndarray:
+        return _hessian(inputs, _by_class(w)) + np.diag(ridge)
+
+    return minimised(penalised, hessian, CLASSES * size, tolerance=_TOLERANCE)
