@@ -279,6 +279,18 @@ class TestSmallForm:
         for a, b in zip(*tables, strict=True):
             assert a.read_text() == b.read_text()
 
+    def test_slices_of_surrogates_without_lengthscales(self, results: Path):
+        run = next(run for run in Results(results).runs() if run.posteriors)
+        tree = open_kept(run.posteriors[-1])
+        groups = {name: node.to_dataset() for name, node in tree.children.items()}
+        groups["posterior"] = groups["posterior"].drop_vars("lengthscale")
+        cut = relevant_slice(run, xr.DataTree.from_dict(groups))
+        assert cut is not None
+        mean = groups["slice"]["mean"]
+        change = mean.max("position") - mean.min("position")
+        assert cut.hyperparameter == str(change.idxmax("hyperparameter").values)
+        assert ((cut.closeness > 0.0) & (cut.closeness <= 1.0)).all()
+
     def test_the_best_over_all_problems_is_bold(self, results: Path, tmp_path: Path):
         _, overall, *_ = write_tables(results, tmp_path)
         table = [line.split(" & ") for line in overall.read_text().splitlines() if "&" in line][1:]

@@ -65,7 +65,7 @@ class Slice:
         The record of each of these trials.
     closeness
         How near each trial is to the slice (n,), in (0, 1]: exp(-d^2 / 2), with d the distance over the other
-        hyperparameters in units of their posterior median lengthscales.
+        hyperparameters in units of their posterior median lengthscales; of half the unit cube without these.
     """
 
     hyperparameter: str
@@ -125,19 +125,24 @@ def lengthscales(tree: xr.DataTree) -> Lengthscales | None:
 def relevant_slice(run: RunRecord, tree: xr.DataTree) -> Slice | None:
     """The slice along the most relevant hyperparameter: that of the smallest posterior median lengthscale.
 
-    None if no slice was kept.
+    Of a surrogate without lengthscales that along which the mean changes most. None if no slice was kept.
     """
-    scales = lengthscales(tree)
-    if scales is None or "slice" not in tree.children:
+    if "slice" not in tree.children:
         return None
-    median = np.median(scales.posterior, axis=0)
-    name = tree["slice"].attrs.get(RELEVANT, scales.hyperparameters[int(np.argmin(median))])
-    j = scales.hyperparameters.index(name)
-    kept = tree["slice"].to_dataset().sel(hyperparameter=list(scales.hyperparameters))
+    kept, scales = tree["slice"].to_dataset(), lengthscales(tree)
+    if scales is None:
+        names = [str(name) for name in kept["hyperparameter"].values]
+        changes = np.ptp(kept["mean"].transpose("hyperparameter", "position").values, axis=1)
+        j, length = int(np.argmax(changes)), np.full(len(names), 0.5)
+    else:
+        names, length = list(scales.hyperparameters), np.median(scales.posterior, axis=0)
+        j = int(np.argmin(length))
+    name = tree["slice"].attrs.get(RELEVANT, names[j])
+    kept = kept.sel(hyperparameter=names)
     at, one = kept["at"].values, kept.sel(hyperparameter=name)
     X = tree["constant_data"].to_dataset()["X"].values
-    others = np.arange(len(median)) != j
-    squared = np.sum(((X[:, others] - at[others]) / median[others]) ** 2, axis=1)
+    others = np.array(names) != name
+    squared = np.sum(((X[:, others] - at[others]) / length[others]) ** 2, axis=1)
     return Slice(
         hyperparameter=name,
         position=one["position"].values,
@@ -146,7 +151,7 @@ def relevant_slice(run: RunRecord, tree: xr.DataTree) -> Slice | None:
         sd=one["sd"].values,
         acquisition=one["acquisition"].values,
         at=float(at[j]),
-        trials=X[:, j],
+        trials=X[:, names.index(name)],
         records=_records(run, len(X)),
         closeness=np.exp(-squared / 2),
     )

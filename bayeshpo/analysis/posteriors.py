@@ -26,7 +26,7 @@ def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Con
         frame = frame[[column for column in frame.columns if not str(column).startswith("mcse")]]
         table = _table(f"{title}: {member}" if member else title, ["hyperparameter", *map(str, frame.columns)])
         for name, row in frame.iterrows():
-            table.add_row(escape(str(name)), *(f"{value:.3g}" for value in row))
+            table.add_row(escape(str(name)), *(f"{value:.4g}" for value in row))
         console.print(table)
 
 

@@ -149,7 +149,7 @@ def compare_surrogates(
         firsts = {r.problem: r for r in reversed(runs) if r.trials}
         chosen = [find_run(runs, name) for name in run] if run else [r for r in runs if firsts.get(r.problem) is r]
         data_dir = found.experiment.get("data_dir")
-        histories = [Replay.of(r, len(r.trials) - 1, data_dir).whole for r in chosen]
+        histories = [Replay.of(r, r.trials[-1]["index"], data_dir).whole for r in chosen]
         engine, said = create("engine", inference, {}), {name: [] for name in names}
         with one_blas_thread():
             pairs = [(name, i) for name in names for i in range(len(histories))]

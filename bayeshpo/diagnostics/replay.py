@@ -99,7 +99,11 @@ class Replay:
     @property
     def reproduced(self) -> bool:
         """Whether that is what is on record, to the last digit."""
-        return self.suggestion.configuration == self.recorded.configuration
+
+        def chosen(suggestion: Suggestion) -> tuple[Any, ...]:
+            return suggestion.configuration, suggestion.fidelity, suggestion.continues
+
+        return chosen(self.suggestion) == chosen(self.recorded.suggestion)
 
     @property
     def reports(self) -> list[dict[str, Any]]:
