@@ -67,9 +67,13 @@ class History:
 
     def after(self, n: int) -> History:
         """As it was as soon as the first n trials had been told, with what was pending then."""
-        others = [*(t.suggestion for t in self.trials[n:]), *self.pending]
-        pending = tuple(s for s in others if (s.index if s.told is None else s.told) < n)
+        pending = tuple(s for s in self.suggestions[n:] if s.known < n)
         return replace(self, trials=self.trials[:n], pending=pending)
+
+    @property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """Those of all trials, and after them those that are pending."""
+        return (*(t.suggestion for t in self.trials), *self.pending)
 
     @cached_property
     def X(self) -> np.ndarray:

@@ -67,6 +67,11 @@ class Suggestion:
     continues: int | None = None
     told: int | None = None
 
+    @property
+    def known(self) -> int:
+        """How many trials the study had been told when it was proposed; all before it, where none was pending."""
+        return self.index if self.told is None else self.told
+
     def to_record(self) -> dict[str, Any]:
         """The suggestion as one flat JSON-ready mapping: entries of the record of its trial."""
         return {

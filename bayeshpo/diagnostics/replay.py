@@ -139,8 +139,7 @@ class Replay:
     def _study(self, parts: Mapping[str, Any]) -> Study:
         searcher = SearcherSpec.model_validate(self.run.spec["searcher"])
         built = searcher.model_copy(update={"arguments": {**searcher.arguments, **parts}}).build()
-        known = self.recorded.suggestion.told
-        trials = [Trial.from_record(t) for t in self.run.trials[: self.iteration if known is None else known]]
+        trials = [Trial.from_record(t) for t in self.run.trials[: self.recorded.suggestion.known]]
         told = {trial.suggestion.index for trial in trials}
         earlier = [Suggestion.from_record(row) for row in self.run.proposed if row["index"] < self.iteration]
         space, key = self.problem.space, ProblemSpec.model_validate(self.run.spec["problem"]).key

@@ -120,7 +120,7 @@ class BayesianSearcher(Searcher):
 
     def recommended_after(self, history: History, n: int) -> Trial | None:
         """As the suggestion after ``n`` trials has it on record; None where that came of no fit."""
-        known = (s.info for s in (*(t.suggestion for t in history.trials), *history.pending))
+        known = (s.info for s in history.suggestions)
         index = next((i.get(_RECOMMENDED) for i in known if i.get(FITTED) == n), None)
         return next((t for t in history.trials if t.suggestion.index == index), None)
 

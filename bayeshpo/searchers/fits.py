@@ -99,5 +99,4 @@ def _earlier(history: History) -> list[int]:
 
 def _fits(history: History) -> list[int]:
     """Numbers of trials that fits had seen, as the suggestions made from them recorded them."""
-    suggestions = [*(t.suggestion for t in history.trials), *history.pending]
-    return sorted({s.info[FITTED] for s in suggestions if FITTED in s.info})
+    return sorted({s.info[FITTED] for s in history.suggestions if FITTED in s.info})

@@ -131,9 +131,8 @@ class PeerSearcher(Searcher):
 
 def _steps(history: History, origin: str) -> Iterator[Suggestion | Trial]:
     """The asks and tells that led to a history, in their order: a suggestion is an ask, a trial a tell."""
-    suggestions = [t.suggestion for t in history.trials] + list(history.pending)
     told = 0
-    for suggestion in sorted((s for s in suggestions if s.origin == origin), key=lambda s: s.index):
+    for suggestion in sorted((s for s in history.suggestions if s.origin == origin), key=lambda s: s.index):
         yield from history.trials[told : suggestion.info[_TOLD]]
         told = max(told, suggestion.info[_TOLD])
         yield suggestion
