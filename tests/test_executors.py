@@ -187,3 +187,19 @@ def test_jobs_that_nothing_here_submits_are_refused_in_a_line(tmp_path: Path, mo
     result = CliRunner().invoke(app, ["run", str(written(tmp_path, head=head))])
     assert result.exit_code == 2
     assert result.stderr.startswith("bayeshpo: executor: cluster 'slurm' submits jobs by 'sbatch', which is not here")
+
+
+def test_jobs_that_a_queue_refuses_are_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text("#!/bin/sh\necho 'error: invalid partition specified: nowhere' >&2\nexit 1\n")
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sbatch.parent}:{os.environ['PATH']}")
+    head = 'executor = { name = "dask", cluster = "slurm", options = { memory = "1GB" } }\n'
+    command = [sys.executable, "-c", "from bayeshpo.cli import main; main()", "run", str(written(tmp_path, head=head))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("bayeshpo: executor: cluster 'slurm': its queue refused a job: ")
+    assert "invalid partition specified: nowhere" in done.stderr
+    assert done.stderr.count("\n") == 1

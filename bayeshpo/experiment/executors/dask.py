@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import shutil
 import time
@@ -12,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bayeshpo.errors import SpecificationError, told
+from bayeshpo.errors import SpecificationError, one_line, told
 from bayeshpo.experiment.spec import ExecutorSpec, RunSpec
 from bayeshpo.experiment.worker import Display, Progress, attempt, note_failure
 from bayeshpo.parallel import CORES_VARIABLE, one_blas_thread
@@ -43,8 +45,8 @@ def distribute(
     Raises
     ------
     SpecificationError
-        If Dask is not installed, the scheduler or the command that submits jobs is not there, or workers have several
-        threads.
+        If Dask is not installed, the scheduler or the command that submits jobs is not there, its queue refuses jobs,
+        or workers have several threads.
     """
     client, cluster = _connected(executor, count)
     try:
@@ -98,7 +100,7 @@ def _connected(executor: ExecutorSpec, count: int) -> tuple[Any, Any]:
     else:
         _refuse_without_command(executor.cluster)
         cluster = job_cluster(executor.cluster, executor.options)
-        cluster.scale(count)
+        _submit(cluster, executor.cluster, count)
     return Client(cluster), cluster
 
 
@@ -109,6 +111,37 @@ def _refuse_without_command(name: str) -> None:
         raise SpecificationError(
             f"executor: cluster '{name}' submits jobs by '{command}', which is not here; run this where it is"
         )
+
+
+def _submit(cluster: Any, name: str, count: int) -> None:
+    """Jobs for so many workers; what the queue refuses would be waited for without end."""
+    from distributed.core import Status
+
+    async def taken() -> None:
+        while set(cluster.worker_spec) - set(cluster.workers):
+            await asyncio.sleep(0.01)
+        for job in cluster.workers.values():
+            # Waits until it is submitted, and submits it again, to be told why, if that has failed.
+            await job
+
+    # It logs a traceback of what is raised below.
+    logger = logging.getLogger("tornado.application")
+    logger.addFilter(_nothing)
+    try:
+        cluster.scale(count)
+        cluster.sync(taken)
+    except RuntimeError as error:
+        # A cluster with jobs that never began cannot be closed.
+        for job in cluster.workers.values():
+            job.status = Status.failed if job.status is Status.created else job.status
+        cluster.close()
+        raise SpecificationError(f"executor: cluster '{name}': its queue refused a job: {one_line(error)}") from None
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def _refuse_threads(client: Any) -> None:
