@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,12 @@ from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, matern52, tra
 
 from bayeshpo.diagnostics.calibration import DRAWS, JOINT, Calibration
 from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment import spec
+from bayeshpo.experiment.worker import execute
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.sequential import Sequential
+from bayeshpo.problems.synthetic import Branin
+from bayeshpo.registry import create
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
@@ -34,6 +39,18 @@ def earlier(seed):
     return history_of(TREE, TREE.decode(X), (bowl(X, rng) + seed).tolist())
 
 
+FIRST = """
+name = "first"
+budget = 7
+problems = [{ name = "branin" }]
+searchers = [{ name = "random" }]
+"""
+SECOND = """
+name = "second"
+budget = 9
+problems = [{{ name = "branin" }}]
+searchers = [{{ name = "bayesian", surrogate = {{ name = "multi_task", earlier = ["{}"] }} }}]
+"""
 HISTORIES = [earlier(0), earlier(1)]
 SURROGATE = MultiTaskGaussianProcess.after(HISTORIES)
 TESTED = SurrogateUnderTest(SURROGATE, TREE)
@@ -175,3 +192,22 @@ def test_ranks_of_simulated_tasks_are_uniform():
         statuses.append(posterior.report.status)
     found = Calibration((*density.coordinates, JOINT), np.array(ranks), tuple(statuses))
     assert found.calibrated, found.verdict
+
+
+def test_earlier_runs_by_their_folders(tmp_path):
+    """In an experiment's file: what is on record is what the study's own history says."""
+    (tmp_path / "first.toml").write_text(FIRST)
+    (run,) = spec.read(tmp_path / "first.toml").runs
+    folder = tmp_path / "runs" / run.id
+    execute(run, folder, lambda progress: None)
+    (tmp_path / "second.toml").write_text(SECOND.format(folder))
+    (later,) = spec.read(tmp_path / "second.toml").runs
+    space = Branin().space
+    trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    expected = EarlierTask.of(history_of(space, [t["configuration"] for t in trials], [t["value"] for t in trials]))
+    assert len(expected.y) == 7
+    arguments = dict(later.searcher.arguments["surrogate"])
+    surrogate = create("surrogate", arguments.pop("name"), arguments)
+    assert surrogate == MultiTaskGaussianProcess(earlier=(expected,))
+    with pytest.raises(SpecificationError, match="expected the folder of a run, as results/NAME/runs/ID, got none"):
+        MultiTaskGaussianProcess(earlier=(str(tmp_path),))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.recorded import recorded_history
 from bayeshpo.experiment.spec import ProblemSpec, SearcherSpec
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.history import History
@@ -76,14 +77,7 @@ class Replay:
     @property
     def whole(self) -> History:
         """All trials of the run."""
-        trials = tuple(Trial.from_record(record) for record in self.run.trials)
-        return History(
-            self.problem.space,
-            self.run.spec["direction"],
-            trials,
-            aims=aims(self.problem),
-            noisy=is_noisy(self.problem),
-        )
+        return recorded_history(self.run, self.problem)
 
     @cached_property
     def study(self) -> Study:

@@ -54,7 +54,7 @@ def main() -> None:
         report = found.report
         cells = (
             f"`{found.name}`", f"{report.rhat_max:.4f}", f"{report.ess_bulk_min:.0f}", f"{report.ess_tail_min:.0f}",
-            report.divergences, report.chains * report.draws, f"{report.seconds_sample:.0f}", found.claim(),
+            report.divergences, report.chains * report.draws, f"{report.seconds_sample:.0f}", found.claim,
         )  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
         print(lines[-1], flush=True)
