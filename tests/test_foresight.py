@@ -15,7 +15,7 @@ from bayeshpo.diagnostics.decomposition import decompose
 from bayeshpo.inference.foresight import foresee
 from bayeshpo.inference.learned import information, quantiles
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.inference.report import InferenceReport, numerics_row, with_convergence
+from bayeshpo.inference.report import InferenceReport, checked, described, numerics_row
 from bayeshpo.inference.sensitivity import NEAR, sensitivity
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacking import leave_one_out
@@ -86,14 +86,14 @@ def test_condition_numbers_are_bounded_by_what_they_are():
 
 def test_two_modes_raise_nested_rhat_and_rhat_while_each_island_mixes():
     Q = np.random.default_rng(4).standard_normal((4, 300, 2))
-    fine = with_convergence(InferenceReport("x", "sampled", 5), Q.copy(), {})
+    fine = described(InferenceReport("x", "sampled", 5), Q)
     assert fine.rhat_nested_max is not None
     assert fine.rhat_nested_max < 1.02
     Q[2:, :, 0] += 6.0
-    split = with_convergence(InferenceReport("x", "sampled", 5), Q, {})
+    split = described(InferenceReport("x", "sampled", 5), Q)
     assert split.rhat_nested_max is not None
     assert split.rhat_nested_max > 1.5
-    assert split.status == "not_converged"
+    assert checked(InferenceReport("x", "sampled", 5), Q, {}).status == "not_converged"
 
 
 def distance(alpha, reach):

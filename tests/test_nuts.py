@@ -14,7 +14,7 @@ from toy_surrogates import Broken, Funnel, LevelAndSpread, NoGradient, outcomes,
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.nuts import NUTS
-from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.inference.report import InferenceReport, checked
 
 SAMPLERS = pytest.mark.parametrize("sampler", ["nutpie", "pymc", "numpyro"])
 
@@ -119,11 +119,11 @@ def test_threads_do_not_change_a_digit(monkeypatch):
 )
 def test_signs_of_a_sampler_in_trouble_are_no_ok(statistics, words):
     Q = np.random.default_rng(1).standard_normal((4, 500, 3))
-    report = with_convergence(InferenceReport("nuts", "sampled", 5), Q, statistics)
+    report = checked(InferenceReport("nuts", "sampled", 5), Q, statistics)
     assert report.status == "not_converged"
     assert words in (report.reason or "")
     few = {"diverging": np.arange(2000).reshape(4, 500) < 2}
-    assert with_convergence(InferenceReport("nuts", "sampled", 5), Q, few).status == "ok"
+    assert checked(InferenceReport("nuts", "sampled", 5), Q, few).status == "ok"
 
 
 def test_a_sampler_that_is_unknown_or_not_installed_is_refused(monkeypatch):

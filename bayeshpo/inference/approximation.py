@@ -160,5 +160,4 @@ def _judged(report: InferenceReport, importance: Importance, doubt: str | None) 
         khat=importance.khat,
         ess_importance=importance.effective,
         ess_bulk_min=effective,
-        ess_per_second=effective / report.seconds_sample,
     )

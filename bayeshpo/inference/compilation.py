@@ -36,12 +36,20 @@ def compiling(what: str) -> Iterator[None]:
 
 
 class Stopwatch:
-    """Wall time since it was made, compilations apart."""
+    """Wall time since it was made, compilations and diagnoses apart."""
 
     def __init__(self) -> None:
-        self._start, self._compiled = time.perf_counter(), COMPILATIONS.seconds
+        self._start, self._compiled, self._diagnosed = time.perf_counter(), COMPILATIONS.seconds, 0.0
+
+    @contextmanager
+    def diagnosing(self) -> Iterator[None]:
+        """Count the block, in which nothing is compiled, as a diagnosis of the fit."""
+        start = time.perf_counter()
+        yield
+        self._diagnosed += time.perf_counter() - start
 
     def seconds(self) -> dict[str, float]:
-        """Fields of a report: ``seconds_compile`` and, without them, ``seconds_sample``."""
+        """Fields of a report: ``seconds_compile``, ``seconds_diagnose`` and, without these, ``seconds_sample``."""
         compiled = COMPILATIONS.seconds - self._compiled
-        return {"seconds_compile": compiled, "seconds_sample": time.perf_counter() - self._start - compiled}
+        sampled = time.perf_counter() - self._start - compiled - self._diagnosed
+        return {"seconds_compile": compiled, "seconds_sample": sampled, "seconds_diagnose": self._diagnosed}

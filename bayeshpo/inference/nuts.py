@@ -24,7 +24,7 @@ from bayeshpo.inference.limits import DIVERGENCE_LIMIT
 from bayeshpo.inference.nuts_chains import Chains, Sampler, Settings
 from bayeshpo.inference.optimization import Target, find_mode, starting_points
 from bayeshpo.inference.posterior import Posterior
-from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.inference.report import InferenceReport, checked, described
 from bayeshpo.surrogates.base import TrainingData
 
 # Where each library's sampler is, and what has to be installed for it.
@@ -105,7 +105,7 @@ class NUTS(Engine):
     def fit(
         self, density: LogDensity, data: TrainingData, *, rng: np.random.Generator, previous: Posterior | None = None
     ) -> Posterior:
-        """Sample until the checks of `with_convergence` pass, or the rounds are spent (status "not_converged").
+        """Sample until the checks of `report.checked` pass, or the rounds are spent (status "not_converged").
 
         Chains start at draws of ``previous``, if it is given, else at points of the prior that the data do not rule
         out. The status is "failed" where the density or its gradient is finite at no starting point.
@@ -128,7 +128,9 @@ class NUTS(Engine):
             chains, done = self._rounds(target, coordinates, begin, settings, began, watch, rng)
             if not _stumbled(done):
                 break
-        return Posterior(density, data, chains.draws, done, None, chains.statistics)
+        with watch.diagnosing():
+            done = described(done, chains.draws)
+        return Posterior(density, data, chains.draws, replace(done, **watch.seconds()), None, chains.statistics)
 
     def _starts(
         self, density: LogDensity, data: TrainingData, target: Target, previous: Posterior | None,
@@ -153,7 +155,8 @@ class NUTS(Engine):
             new = self._sample(scaled, _into(coordinates, starts), settings, rng)
             new = replace(new, draws=coordinates.place(new.draws))
             chains = new if chains is None else chains.followed_by(new)
-            report = with_convergence(replace(report, **watch.seconds()), chains.draws, chains.statistics)
+            with watch.diagnosing():
+                report = checked(report, chains.draws, chains.statistics)
             if report.status == "ok" or _stumbled(report):
                 break
             more = int(_GROWTH * chains.draws.shape[1])

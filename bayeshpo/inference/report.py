@@ -7,13 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
-from arviz_stats.base.array import array_stats
 
+from bayeshpo.inference.convergence import Convergence, bfmi
 from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, RHAT_LIMIT
 
 Status = Literal["ok", "not_converged", "failed"]
-# Its annotations are unions that no caller can narrow.
-_diagnostics: Any = array_stats
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,11 @@ class InferenceReport:
     rhat_nested_max
         Nested R-hat with each chain or island for a superchain and its halves for chains, the worst over
         hyperparameters (Margossian et al. 2024): groups that have not found each other's draws, however short they are.
+    mcse_max
+        Monte Carlo standard error of the posterior mean by the posterior standard deviation, the largest over
+        hyperparameters: one over the root of the effective number for the mean. Where that is the bulk's, as of draws
+        without heavy tails, it says what ess_bulk_min says (400 is 0.05); of weighted draws, whose effective number is
+        in ess_bulk_min, it is left out.
     ess_per_second
         ess_bulk_min by the seconds of sampling.
     divergences, tree_depth_hits, bfmi_min, step_size
@@ -44,8 +47,8 @@ class InferenceReport:
         only; Vehtari et al. 2024; Kish 1965).
     evidence_increment
         Log predictive density of the newest trial before it entered (sequential engines only).
-    seconds_compile, seconds_sample
-        Wall time.
+    seconds_compile, seconds_sample, seconds_diagnose
+        Wall time: of compiling, of finding the draws, and of the convergence diagnostics.
     """
 
     engine: str
@@ -59,7 +62,7 @@ class InferenceReport:
     rhat_nested_max: float | None = None
     ess_bulk_min: float | None = None
     ess_tail_min: float | None = None
-    ess_per_second: float | None = None
+    mcse_max: float | None = None
     divergences: int | None = None
     bfmi_min: float | None = None
     tree_depth_hits: int | None = None
@@ -69,38 +72,55 @@ class InferenceReport:
     evidence_increment: float | None = None
     seconds_compile: float = 0.0
     seconds_sample: float = 0.0
+    seconds_diagnose: float = 0.0
+
+    @property
+    def ess_per_second(self) -> float | None:
+        """None where there is no effective sample size, or sampling took no time."""
+        if self.ess_bulk_min is None or self.seconds_sample <= 0.0:
+            return None
+        return self.ess_bulk_min / self.seconds_sample
 
     def to_row(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
+        names = (*(f.name for f in fields(self)), "ess_per_second")
+        return {name: plain(getattr(self, name)) for name in names}
 
 
-def with_convergence(report: InferenceReport, Q: np.ndarray, statistics: Mapping[str, np.ndarray]) -> InferenceReport:
-    """The report completed from draws Q (chain, draw, Q) and sample statistics (chain, draw) each.
+def checked(report: InferenceReport, Q: np.ndarray, statistics: Mapping[str, np.ndarray]) -> InferenceReport:
+    """The report with what decides on draws Q (chain, draw, Q) and sample statistics (chain, draw) each.
 
     The status becomes "not_converged" where R-hat is not below 1.01 or the bulk ESS not above 400; where there are
     energies and divergences, also where E-BFMI is below 0.3 or more than one transition in a thousand diverged.
     """
     chains, draws, _ = Q.shape
     energy, hits, step = (statistics.get(name) for name in ("energy", "reached_max_treedepth", "step_size"))
-    bulk = float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="bulk")))
+    of = Convergence(Q)
     report = replace(
         report,
         chains=chains,
         draws=draws,
-        rhat_max=float(np.max(_diagnostics.rhat(Q, chain_axis=0, draw_axis=1))),
-        rhat_nested_max=float(np.max(_diagnostics.rhat_nested(Q, np.arange(chains), chain_axis=0, draw_axis=1))),
-        ess_bulk_min=bulk,
-        ess_tail_min=float(np.min(_diagnostics.ess(Q, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)))),
-        ess_per_second=bulk / report.seconds_sample if report.seconds_sample > 0 else None,
+        rhat_max=float(of.rhat.max()),
+        ess_bulk_min=float(of.ess_bulk.min()),
         divergences=int(statistics["diverging"].sum()) if "diverging" in statistics else None,
         tree_depth_hits=None if hits is None else int(hits.sum()),
-        bfmi_min=None if energy is None else float(np.asarray(_diagnostics.bfmi(energy)).min()),
+        bfmi_min=None if energy is None else float(bfmi(energy).min()),
         step_size=None if step is None else float(np.mean(step)),
     )
     complaints = _complaints(report)
     return replace(
         report, status="not_converged" if complaints else "ok", reason="; ".join(complaints) if complaints else None
+    )
+
+
+def described(report: InferenceReport, Q: np.ndarray) -> InferenceReport:
+    """The report with what is on record of draws Q (chain, draw, Q) and decides nothing: once, of the last ones."""
+    of = Convergence(Q)
+    return replace(
+        report,
+        rhat_nested_max=float(of.rhat_nested.max()),
+        ess_tail_min=float(of.ess_tail.min()),
+        mcse_max=float(of.ess_mean.min() ** -0.5),
     )
 
 

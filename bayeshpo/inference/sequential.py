@@ -8,19 +8,18 @@ until the draws have forgotten where they came from.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayeshpo.inference.base import Engine
-from bayeshpo.inference.compilation import COMPILATIONS
+from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.entry import draws_near_mode
 from bayeshpo.inference.importance import effective_draws, pareto_smoothed
 from bayeshpo.inference.moves import OFFERS, Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
-from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.inference.report import InferenceReport, checked, described
 from bayeshpo.inference.step import Step, goes_along_gradient, goes_on
 from bayeshpo.surrogates.base import TrainingData
 
@@ -94,30 +93,24 @@ class Sequential(Engine):
         Actions: "reweighted"; "moved"; "retried" with more moves; "refitted" anew from the prior. A posterior that
         fails its checks after all of these is used with status "not_converged" and action "fell_back".
         """
-        compiled_before = COMPILATIONS.seconds
+        watch = Stopwatch()
         self.prepare(density)
-        compiled = COMPILATIONS.seconds - compiled_before
-        start = time.perf_counter()
         step = self._begun(density, data, previous, rng)
         evidence = step.evidence(step.log_ratio(1.0))
         report = InferenceReport(self.name, "reweighted", len(data.y), evidence_increment=evidence)
         possible = np.isfinite(step.after).any()
         keep = previous is not None and step.old is previous.data and possible and not step.is_due
-        posterior = self._reweighted(step, report) if keep else None
+        posterior = self._reweighted(step, report, watch) if keep else None
         if posterior is None:
-            posterior = self._moved(step, report, rng)
-        seconds = time.perf_counter() - start
-        bulk = posterior.report.ess_bulk_min
-        report = replace(
-            posterior.report,
-            seconds_compile=compiled,
-            seconds_sample=seconds,
-            ess_per_second=None if bulk is None else bulk / seconds,
-        )
+            posterior = self._moved(step, report, watch, rng)
+        report = posterior.report
+        if report.status != "failed":
+            with watch.diagnosing():
+                report = described(report, posterior.equally_weighted)
         known, grown = step.known_evidence, report.evidence_increment
         if posterior.log_evidence is None and known is not None and grown is not None:
             posterior = replace(posterior, log_evidence=known + grown)
-        return replace(posterior, report=report)
+        return replace(posterior, report=replace(report, **watch.seconds()))
 
     def _begun(
         self, density: LogDensity, data: TrainingData, previous: Posterior | None, rng: np.random.Generator
@@ -145,19 +138,20 @@ class Sequential(Engine):
         Q, evidence = near
         return Step.of_draws(density, data, Q.reshape(self.islands, self.draws, -1), evidence - known)
 
-    def _reweighted(self, step: Step, report: InferenceReport) -> Posterior | None:
+    def _reweighted(self, step: Step, report: InferenceReport, watch: Stopwatch) -> Posterior | None:
         """The weighted population, unless its weights or its checks say that it must move."""
         weights = step.weights(1.0)
         importance = pareto_smoothed(weights.ravel())
         if importance is None or not importance.reliable or effective_draws(weights) < self.healthy * weights.size:
             return None
         weighed = replace(report, khat=importance.khat, ess_importance=importance.effective)
-        report = with_convergence(weighed, resample(step.Q, weights), {})
+        with watch.diagnosing():
+            report = checked(weighed, resample(step.Q, weights), {})
         if report.status != "ok":
             return None
         return Posterior(step.density, step.data, step.Q, report, weights, {"lp": step.after})
 
-    def _moved(self, step: Step, report: InferenceReport, rng: np.random.Generator) -> Posterior:
+    def _moved(self, step: Step, report: InferenceReport, watch: Stopwatch, rng: np.random.Generator) -> Posterior:
         """Resampled and moved until the checks pass; then anew from the prior; then as it is, and said so."""
         Q, logp, log_ratio = step.cross_bridge(rng)
         report = replace(report, evidence_increment=step.evidence(log_ratio))
@@ -165,17 +159,17 @@ class Sequential(Engine):
         care = _CARE if step.old is None and len(step.data.y) < self.many else 1
         most, offers = care * self.sweeps, care * OFFERS
         moved, retried, refitted = (replace(report, action=action) for action in ("moved", "retried", "refitted"))
-        posterior, offered = self._attempt(step, Q, logp, moved, most, offers, scouts, rng)
+        posterior, offered = self._attempt(step, Q, logp, moved, most, offers, scouts, watch, rng)
         if posterior.report.status == "not_converged":
             Q, logp = posterior.unconstrained, posterior.sample_stats["lp"]
             lacking = offers - offered
-            posterior, offered = self._attempt(step, Q, logp, retried, 2 * most, lacking, scouts, rng)
+            posterior, offered = self._attempt(step, Q, logp, retried, 2 * most, lacking, scouts, watch, rng)
             # More of the same is no help where proposals reach too little.
             if posterior.report.status == "not_converged" and offered >= lacking:
                 anew = Step.begin(step.density, step.data, None, self.islands, self.draws, rng)
                 Q, logp, _ = anew.cross_bridge(rng)
                 posterior, _ = self._attempt(
-                    step, Q, logp, refitted, 2 * _CARE * self.sweeps, _CARE * OFFERS, scouts, rng
+                    step, Q, logp, refitted, 2 * _CARE * self.sweeps, _CARE * OFFERS, scouts, watch, rng
                 )
         if posterior.report.status != "ok":
             posterior = replace(posterior, report=replace(posterior.report, action="fell_back"))
@@ -189,7 +183,7 @@ class Sequential(Engine):
 
     def _attempt(
         self, step: Step, Q: np.ndarray, logp: np.ndarray, report: InferenceReport, most: int, offers: float,
-        scouts: np.ndarray | None, rng: np.random.Generator,
+        scouts: np.ndarray | None, watch: Stopwatch, rng: np.random.Generator,
     ) -> tuple[Posterior, float]:  # fmt: skip
         """The population moved and checked, and how often its moves have offered all of the posterior."""
         if not np.isfinite(logp).any():
@@ -199,7 +193,8 @@ class Sequential(Engine):
             Q, logp, step.target(1.0), step.density.marginals, rng, least=_LEAST_SWEEPS, most=most, memory=self.memory,
             offers=offers, scouts=scouts, trajectories=step.trajectories,
         )  # fmt: skip
-        report = with_convergence(report, moved.Q, {})
+        with watch.diagnosing():
+            report = checked(report, moved.Q, {})
         if report.status == "ok" and moved.offered < offers:
             reach = f"{moved.offered / moved.sweeps:.1%}"
             reason = f"proposals reach {reach} of the posterior a sweep: its tails cannot be trusted; compare nuts"

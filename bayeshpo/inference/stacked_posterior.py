@@ -133,7 +133,6 @@ def joined_report(
     if worst == "failed" and any(r.status != "failed" for r in reports):
         worst = "not_converged"
     reasons = [f"{name}: {r.reason}" for name, r in zip(names, reports, strict=True) if r.reason]
-    seconds, bulk = sum(r.seconds_sample for r in reports), _of(min, reports, "ess_bulk_min")
     return StackedReport(
         reports[0].engine,
         ", ".join(dict.fromkeys(r.action for r in reports)),
@@ -144,9 +143,9 @@ def joined_report(
         draws=min(r.draws for r in reports),
         rhat_max=_of(max, reports, "rhat_max"),
         rhat_nested_max=_of(max, reports, "rhat_nested_max"),
-        ess_bulk_min=bulk,
+        ess_bulk_min=_of(min, reports, "ess_bulk_min"),
         ess_tail_min=_of(min, reports, "ess_tail_min"),
-        ess_per_second=bulk / seconds if bulk is not None and seconds > 0 else None,
+        mcse_max=_of(max, reports, "mcse_max"),
         divergences=_of(sum, reports, "divergences"),
         bfmi_min=_of(min, reports, "bfmi_min"),
         tree_depth_hits=_of(sum, reports, "tree_depth_hits"),
@@ -155,7 +154,8 @@ def joined_report(
         ess_importance=_of(min, reports, "ess_importance"),
         evidence_increment=_increment(reports, before),
         seconds_compile=sum(r.seconds_compile for r in reports),
-        seconds_sample=seconds,
+        seconds_sample=sum(r.seconds_sample for r in reports),
+        seconds_diagnose=sum(r.seconds_diagnose for r in reports),
         members={
             name: {"weight": float(w), "status": r.status} | dict(score)
             for name, w, r, score in zip(names, weights, reports, scores, strict=True)

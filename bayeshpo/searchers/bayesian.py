@@ -221,7 +221,7 @@ class BayesianSearcher(Searcher):
             | posterior.density.surrogate.remarks(posterior.data)
             | foresight
             | ({} if posterior.report.status == "failed" else learned(posterior))
-            | {"seconds_diagnose": seconds + time.perf_counter() - maximised}
+            | {"seconds_diagnose": posterior.report.seconds_diagnose + seconds + time.perf_counter() - maximised}
             | self._audit(posterior, index, rng)
             | self._examine(posterior, index, history, taken, maximum, rng)
         )

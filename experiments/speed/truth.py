@@ -25,7 +25,7 @@ from bayeshpo.history import History
 from bayeshpo.inference.density import LogDensity, log_density
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.inference.report import with_convergence
+from bayeshpo.inference.report import checked
 from bayeshpo.randomness import Streams
 from bayeshpo.registry import create
 from bayeshpo.searchers.objectives import CHOICE_DRAWS
@@ -108,7 +108,7 @@ def _reported(posterior: Posterior, j: int) -> float | None:
     Q = posterior.unconstrained[:, :, [j]]
     if posterior.log_weights is not None:
         Q = resample(Q, posterior.log_weights)
-    return with_convergence(posterior.report, Q, {}).ess_bulk_min
+    return checked(posterior.report, Q, {}).ess_bulk_min
 
 
 def _improvement(posterior: Posterior, z: np.ndarray, draws: int) -> np.ndarray:

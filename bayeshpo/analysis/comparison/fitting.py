@@ -10,7 +10,7 @@ import nutpie
 
 from bayeshpo.inference.compilation import Stopwatch, compiling
 from bayeshpo.inference.nuts_nutpie import STATISTICS
-from bayeshpo.inference.report import InferenceReport, with_convergence
+from bayeshpo.inference.report import InferenceReport, checked, described
 from bayeshpo.parallel import available_cores
 
 CHAINS = 4
@@ -63,8 +63,7 @@ def _sampled(
     found = {str(name): np.asarray(values) for name, values in trace["posterior"].data_vars.items()}
     free = [found[str(rv.name)].reshape(CHAINS, draws, -1) for rv in model.free_RVs]
     statistics = {ours: np.asarray(trace["sample_stats"][theirs]) for theirs, ours in STATISTICS.items()}
-    took = watch.seconds()
-    report = InferenceReport(
-        "nuts", "sampled", n, seconds_compile=took["seconds_compile"], seconds_sample=took["seconds_sample"]
-    )
-    return Fit(found, with_convergence(report, np.concatenate(free, axis=2), statistics))
+    Q = np.concatenate(free, axis=2)
+    with watch.diagnosing():
+        report = described(checked(InferenceReport("nuts", "sampled", n), Q, statistics), Q)
+    return Fit(found, replace(report, **watch.seconds()))
