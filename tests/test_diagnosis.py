@@ -30,7 +30,7 @@ from bayeshpo.experiment.store import Results
 
 SOUND = {
     "status": "ok", "action": "sampled", "chains": 4, "draws": 500, "rhat_max": 1.004, "rhat_nested_max": 1.002,
-    "ess_bulk_min": 900.0, "ess_tail_min": 800.0, "divergences": 2, "bfmi_min": 0.8, "khat": 0.5,
+    "ess_bulk_min": 900.0, "ess_tail_min": 800.0, "mcse_max": 0.03, "divergences": 2, "bfmi_min": 0.8, "khat": 0.5,
 }  # fmt: skip
 
 
@@ -43,10 +43,14 @@ def of(path: Path) -> list[dict[str, Any]]:
     [
         ({}, [], 0),
         ({"khat": 0.71}, ["k-hat"], 1),
+        # 1 - 1 / log10(2000), and with many draws 0.7.
+        ({"khat": 0.698}, ["k-hat"], 1),
+        ({"khat": 0.698, "draws": 1000}, [], 0),
         ({"rhat_max": 1.01}, ["R-hat"], 2),
         ({"rhat_nested_max": 1.2}, ["nested R-hat"], 2),
         ({"ess_bulk_min": 400.0}, ["bulk ESS"], 2),
         ({"ess_tail_min": 400.0}, ["tail ESS"], 2),
+        ({"mcse_max": 0.05}, ["MCSE"], 2),
         ({"divergences": 3}, ["divergences"], 3),
         # Trials that leave-one-out is not certain of say nothing of the draws.
         ({"loo_bad_share": 0.2}, [], 0),
@@ -56,7 +60,16 @@ def of(path: Path) -> list[dict[str, Any]]:
         # A point estimate has nothing to be checked, and older records lack some.
         (
             dict.fromkeys(
-                ("rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min", "divergences", "bfmi_min", "khat")
+                (
+                    "rhat_max",
+                    "rhat_nested_max",
+                    "ess_bulk_min",
+                    "ess_tail_min",
+                    "mcse_max",
+                    "divergences",
+                    "bfmi_min",
+                    "khat",
+                )
             ),
             [],
             0,

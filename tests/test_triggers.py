@@ -10,7 +10,7 @@ from surrogate_cases import PLANE, wavy
 
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.foresight import foresee
-from bayeshpo.inference.importance import KHAT_LIMIT
+from bayeshpo.inference.limits import KHAT_LIMIT
 from bayeshpo.inference.sensitivity import log_components, sensitivity
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import left_out

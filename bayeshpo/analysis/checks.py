@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bayeshpo.analysis.fits import Row
@@ -12,7 +12,9 @@ from bayeshpo.inference.limits import (
     ESS_LIMIT,
     KHAT_LIMIT,
     LOO_BAD_LIMIT,
+    MCSE_LIMIT,
     RHAT_LIMIT,
+    khat_limit,
 )
 
 
@@ -22,8 +24,10 @@ class Check:
 
     Attributes
     ----------
-    name, limit
+    name
         In words.
+    limit
+        In words, for so many rows: that of k-hat depends on how many draws there are.
     passed
         Of a row: whether its number keeps to the limit; None where it is not on record.
     of_draws
@@ -31,7 +35,7 @@ class Check:
     """
 
     name: str
-    limit: str
+    limit: Callable[[Sequence[Row]], str]
     passed: Callable[[Row], bool | None]
     of_draws: bool = True
 
@@ -44,23 +48,50 @@ def _of(column: str, holds: Callable[[float], bool]) -> Callable[[Row], bool | N
     return passed
 
 
+def _size(row: Row) -> int:
+    """Number of draws; 0 where that is not on record, as in older results in small form."""
+    return row.get("chains", 0) * row.get("draws", 0)
+
+
 def _few_divergences(row: Row) -> bool | None:
-    count, draws = row.get("divergences"), row.get("chains", 0) * row.get("draws", 0)
-    # Results in small form do not say how many draws there were.
-    return None if count is None or not draws else count <= DIVERGENCE_LIMIT * draws
+    count, size = row.get("divergences"), _size(row)
+    return None if count is None or not size else count <= DIVERGENCE_LIMIT * size
+
+
+def khat_limits(rows: Sequence[Row]) -> list[float]:
+    """The limits of k-hat of these fits, each once, from the lowest: they depend on the number of draws."""
+    return sorted({khat_limit(size) if (size := _size(row)) else KHAT_LIMIT for row in rows})
+
+
+def khat_in_words(rows: Sequence[Row]) -> str:
+    """Those limits as a number or a range."""
+    limits = khat_limits(rows)
+    return " to ".join(dict.fromkeys(f"{limit:.2g}" for limit in (limits[0], limits[-1])))
+
+
+def _small_khat(row: Row) -> bool | None:
+    return None if row.get("khat") is None else row["khat"] <= khat_limits([row])[0]
+
+
+def _always(words: str) -> Callable[[Sequence[Row]], str]:
+    return lambda rows: words
 
 
 CHECKS = (
-    Check("R-hat", f"< {RHAT_LIMIT:g}", _of("rhat_max", lambda v: v < RHAT_LIMIT)),
-    Check("nested R-hat", f"< {RHAT_LIMIT:g}", _of("rhat_nested_max", lambda v: v < RHAT_LIMIT)),
-    Check("bulk ESS", f"> {ESS_LIMIT:g}", _of("ess_bulk_min", lambda v: v > ESS_LIMIT)),
-    Check("tail ESS", f"> {ESS_LIMIT:g}", _of("ess_tail_min", lambda v: v > ESS_LIMIT)),
-    Check("divergences", f"<= {DIVERGENCE_LIMIT:.1%}", _few_divergences),
-    Check("E-BFMI", f">= {BFMI_LIMIT:g}", _of("bfmi_min", lambda v: v >= BFMI_LIMIT)),
-    Check("k-hat", f"<= {KHAT_LIMIT:g}", _of("khat", lambda v: v <= KHAT_LIMIT)),
+    Check("R-hat", _always(f"< {RHAT_LIMIT:g}"), _of("rhat_max", lambda v: v < RHAT_LIMIT)),
+    Check("nested R-hat", _always(f"< {RHAT_LIMIT:g}"), _of("rhat_nested_max", lambda v: v < RHAT_LIMIT)),
+    Check("bulk ESS", _always(f"> {ESS_LIMIT:g}"), _of("ess_bulk_min", lambda v: v > ESS_LIMIT)),
+    Check("tail ESS", _always(f"> {ESS_LIMIT:g}"), _of("ess_tail_min", lambda v: v > ESS_LIMIT)),
+    Check("MCSE", _always(f"< {MCSE_LIMIT:g}"), _of("mcse_max", lambda v: v < MCSE_LIMIT)),
+    Check("divergences", _always(f"<= {DIVERGENCE_LIMIT:.1%}"), _few_divergences),
+    Check("E-BFMI", _always(f">= {BFMI_LIMIT:g}"), _of("bfmi_min", lambda v: v >= BFMI_LIMIT)),
+    Check("k-hat", lambda rows: f"<= {khat_in_words(rows)}", _small_khat),
     # Influential trials: leave-one-out densities are not to be relied on, and the draws are no worse for it.
     Check(
-        "LOO k-hat", f"<= {KHAT_LIMIT:g} for all", _of("loo_bad_share", lambda v: v <= LOO_BAD_LIMIT), of_draws=False
+        "LOO k-hat",
+        lambda rows: f"<= {khat_in_words(rows)} for all",
+        _of("loo_bad_share", lambda v: v <= LOO_BAD_LIMIT),
+        of_draws=False,
     ),
 )
 # What a fit may be that passed all of these: its engine says no, or there are no draws at all.

@@ -67,7 +67,13 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     rows = rows_of(fits)
     failed = Counter(name for row in rows for name in complaints(row))
     checks = [
-        {"name": c.name, "limit": c.limit, "failed": passed.count(False), "of": len(passed), "of_draws": c.of_draws}
+        {
+            "name": c.name,
+            "limit": c.limit(rows),
+            "failed": passed.count(False),
+            "of": len(passed),
+            "of_draws": c.of_draws,
+        }
         for c in CHECKS
         if (passed := [said for row in rows if (said := c.passed(row)) is not None])
     ]
@@ -86,6 +92,7 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
         "ahead": _ahead(Ahead.of(fits)),
         "ahead_by_problem": _ahead_by_problem(fits),
         "decisions": _decisions(rows),
+        "diagnosing": _diagnosing(rows),
     }
     trust, verdict = _verdict(found)
     return found | {"trust": trust, "verdict": verdict}
@@ -125,6 +132,14 @@ def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:
     if not known:
         return None
     return {"examined": max(map(len, known.values()))} | {n: float(np.median(v)) for n, v in known.items()}
+
+
+def _diagnosing(rows: Sequence[dict[str, Any]]) -> float | None:
+    """The share of what is always diagnosed in the seconds of fitting, diagnosing and proposing; None if not known."""
+    seconds = {part: column(rows, f"seconds_{part}") for part in ("diagnose", "sample", "maximise")}
+    known = np.isfinite(list(seconds.values())).all(axis=0)
+    whole = sum(part[known].sum() for part in seconds.values())
+    return float(seconds["diagnose"][known].sum() / whole) if whole > 0.0 else None
 
 
 def _verdict(found: dict[str, Any]) -> tuple[str, str]:

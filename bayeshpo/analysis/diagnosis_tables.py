@@ -60,8 +60,10 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
 def _checks(searchers: Any) -> Table:
     table = _table("Fits that did not pass a check")
     table.add_column("searcher", no_wrap=True)
-    names = {c["name"]: c["limit"] for found in searchers for c in found["checks"]}
-    for name in ("fits", "passed", *(f"{n}\n{limit}" for n, limit in names.items())):
+    names: dict[str, dict[str, None]] = {}
+    for check in (c for found in searchers for c in found["checks"]):
+        names.setdefault(check["name"], {})[check["limit"]] = None
+    for name in ("fits", "passed", *(f"{n}\n{' or '.join(limits)}" for n, limits in names.items())):
         table.add_column(name, justify="right")
     for found in searchers:
         own = {c["name"]: c for c in found["checks"]}
@@ -82,6 +84,8 @@ def _actions(found: Mapping[str, Any]) -> str:
     text = f"{done}."
     if found["audits"]:
         text += " Audits: " + ", ".join(f"{status} {count}" for status, count in found["audits"].items()) + "."
+    if found["diagnosing"] is not None:
+        text += f" Diagnostics of every fit: {found['diagnosing']:.1%} of the seconds of fitting and proposing."
     decisions = found["decisions"]
     if decisions and "point_distance" in decisions:
         text += (

@@ -34,7 +34,8 @@ _TRIAL_COLUMNS = (
 )
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min",
-    "divergences", "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise", "audit_status",
+    "mcse_max", "divergences", "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise",
+    "seconds_diagnose", "audit_status",
     "ahead_pit", "ahead_log_score", "ahead_earlier", "loo_bad_share", "quantiles", "point_distance", "point_loss",
     "optimum_entropy", "regret_expected", "regret_quantiles",
 )  # fmt: skip

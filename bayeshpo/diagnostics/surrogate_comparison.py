@@ -14,7 +14,7 @@ from bayeshpo.inference.base import Engine
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.fitting import fit
 from bayeshpo.inference.foresight import foresee
-from bayeshpo.inference.importance import khat_limit
+from bayeshpo.inference.limits import khat_limit
 from bayeshpo.inference.stacked import left_out
 from bayeshpo.inference.stacking import stacked
 from bayeshpo.surrogates.base import Surrogate, TrainingData

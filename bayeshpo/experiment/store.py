@@ -28,9 +28,10 @@ TRIAL_COLUMNS = (
 )  # fmt: skip
 INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "reason", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min",
-    "ess_tail_min", "ess_per_second", "divergences", "bfmi_min", "tree_depth_hits", "step_size", "khat",
-    "ess_importance", "evidence_increment", "seconds_compile", "seconds_sample", "seconds_maximise", "acquisition",
-    "acquisition_mcse", "ahead_trial", "ahead_log_score", "ahead_pit", "ahead_in_50", "ahead_in_90",
+    "ess_tail_min", "mcse_max", "ess_per_second", "divergences", "bfmi_min", "tree_depth_hits", "step_size", "khat",
+    "ess_importance", "evidence_increment", "seconds_compile", "seconds_sample", "seconds_maximise",
+    "seconds_diagnose", "acquisition", "acquisition_mcse", "ahead_trial", "ahead_log_score", "ahead_pit", "ahead_in_50",
+    "ahead_in_90",
 )  # fmt: skip
 # Held by the runner that is at work in a results folder.
 LOCK = ".lock"

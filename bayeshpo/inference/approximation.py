@@ -11,8 +11,8 @@ from scipy.special import gammaln
 
 from bayeshpo.inference.compilation import Stopwatch
 from bayeshpo.inference.density import LogDensity
-from bayeshpo.inference.importance import Importance, khat_limit, pareto_smoothed
-from bayeshpo.inference.limits import ESS_LIMIT, KHAT_LIMIT
+from bayeshpo.inference.importance import Importance, pareto_smoothed
+from bayeshpo.inference.limits import ESS_LIMIT, khat_limit
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport
@@ -117,8 +117,8 @@ def audited(
     log_approximation
         Log densities (chain, draw) of the approximation there.
     report
-        To be completed. Status "ok" means a k-hat of at most 0.7 and an effective number of weighted draws above 400,
-        which is reported as ``ess_bulk_min``; "failed" means that the true density is finite at none of the draws.
+        To be completed. Status "ok" means a k-hat within `khat_limit` and an effective number of weighted draws above
+        400, which is reported as ``ess_bulk_min``; "failed" means that the true density is finite at none of the draws.
     watch
         Started with the fit.
     doubt
@@ -151,7 +151,8 @@ def not_found(density: LogDensity, data: TrainingData, starts: np.ndarray, repor
 def _judged(report: InferenceReport, importance: Importance, doubt: str | None) -> InferenceReport:
     effective = importance.effective
     if not (importance.reliable and effective > ESS_LIMIT):
-        weights = f"k-hat {importance.khat:.2f} (<= {KHAT_LIMIT}), effective draws {effective:.0f} (> {ESS_LIMIT:.0f})"
+        limit = khat_limit(len(importance.log_weights))
+        weights = f"k-hat {importance.khat:.2f} (<= {limit:.2g}), effective draws {effective:.0f} (> {ESS_LIMIT:.0f})"
         doubt = weights if doubt is None else f"{doubt}; {weights}"
     return replace(
         report,

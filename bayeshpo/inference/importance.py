@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from arviz_stats.base.array import array_stats
 
-from bayeshpo.inference.limits import KHAT_LIMIT
+from bayeshpo.inference.limits import khat_limit
 from bayeshpo.inference.log_sum_exp import log_sum_exp
 
 # Log weights that differ by less are equal up to rounding: there is no tail to fit.
@@ -23,8 +23,8 @@ class Importance:
     log_weights
         Normalised log weights (S,).
     khat
-        Shape of the Pareto distribution fitted to the largest weights: from 0.7 on, averages over the weighted draws
-        cannot be trusted. 0 where all weights are equal, infinite where there are too few weights to tell.
+        Shape of the Pareto distribution fitted to the largest weights: above `khat_limit`, averages over the weighted
+        draws cannot be trusted. 0 where all weights are equal, infinite where there are too few weights to tell.
     effective
         Effective number of draws, 1 / sum of squared weights (Kish 1965).
     """
@@ -37,11 +37,6 @@ class Importance:
     def reliable(self) -> bool:
         """Whether k-hat is at most what so many draws can bear."""
         return self.khat <= khat_limit(len(self.log_weights))
-
-
-def khat_limit(n: int) -> float:
-    """Largest k-hat at which n draws give averages that can be trusted (Vehtari et al. 2024, section 3.2.3)."""
-    return float(min(KHAT_LIMIT, 1.0 - 1.0 / np.log10(max(n, 2))))
 
 
 def pareto_smoothed(log_ratios: np.ndarray) -> Importance | None:

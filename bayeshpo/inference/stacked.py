@@ -15,7 +15,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity, density_of, log_density
-from bayeshpo.inference.limits import KHAT_LIMIT
+from bayeshpo.inference.limits import khat_limit
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive, predictive_of
 from bayeshpo.inference.stacked_posterior import StackedPosterior, allotted, joined_report, labels
@@ -235,9 +235,9 @@ class StackedDensity:
             {
                 "score": float(loo.log_density.sum() - len(loo.khat) * unit),
                 "loo_khat": float(loo.khat.max(initial=0.0)),
-                "loo_bad": float((loo.khat > KHAT_LIMIT).sum() / max(len(loo.khat), 1)),
+                "loo_bad": float((loo.khat > khat_limit(p.size)).sum() / max(len(loo.khat), 1)),
             }
-            for loo in found
+            for p, loo in zip(posteriors, found, strict=True)
         ]
 
 

@@ -33,7 +33,7 @@ class StackedReport(InferenceReport):
     members
         For each member: its weight, its status, and "score", the sum of log predictive densities that weights go by,
         in units of the loss; with weights "loo" also "loo_khat", the worst k-hat of the trials that were left out, and
-        "loo_bad", the share of trials whose k-hat is above 0.7.
+        "loo_bad", the share of trials whose k-hat is above its limit.
     """
 
     members: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

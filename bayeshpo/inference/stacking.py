@@ -24,7 +24,7 @@ class LeaveOneOut:
     log_density
         Of each outcome given all the others (n,), standardised; -inf where no draw stands for the others.
     khat
-        Pareto shape of each trial's importance weights (n,): from 0.7 on its density cannot be trusted.
+        Pareto shape of each trial's importance weights (n,): above `khat_limit` its density cannot be trusted.
     """
 
     log_density: np.ndarray

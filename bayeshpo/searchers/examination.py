@@ -59,7 +59,7 @@ def examination(
 
 def _left_out(posterior: Posterior) -> dict[str, Any]:
     from bayeshpo.errors import SpecificationError
-    from bayeshpo.inference.importance import khat_limit
+    from bayeshpo.inference.limits import khat_limit
     from bayeshpo.inference.stacked import left_out
 
     try:

@@ -29,8 +29,8 @@ _KINDS = {
 }
 _AUDITS = {"agrees": "white", "differs": "black"}
 _KIND_OF = {
-    "k-hat": 1, "R-hat": 2, "nested R-hat": 2, "bulk ESS": 2, "tail ESS": 2, "divergences": 3, "E-BFMI": 3, OTHER: 4,
-    FAILED: 5,
+    "k-hat": 1, "R-hat": 2, "nested R-hat": 2, "bulk ESS": 2, "tail ESS": 2, "MCSE": 2, "divergences": 3, "E-BFMI": 3,
+    OTHER: 4, FAILED: 5,
 }  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _handles(kinds: set[int], audited: set[str]) -> list[Patch | Line2D]:
 
 def _caption(page: Page, kinds: Sequence[int], audited: set[str]) -> str:
     passed = sum(kind == 0 for kind in kinds)
-    limits = ", ".join(f"{check.name} {check.limit}" for check in CHECKS if check.of_draws)
+    limits = ", ".join(f"{check.name} {check.limit(page.rows)}" for check in CHECKS if check.of_draws)
     text = (
         f"Checks of {len(kinds)} fits of the surrogate of the {words(page.searcher)} searcher, {passed} of which "
         f"passed all: a row for each of {counted(page.seeds, 'run')} on a problem, a column for each number of trials "

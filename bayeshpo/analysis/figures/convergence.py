@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from bayeshpo.analysis.checks import khat_in_words, khat_limits
 from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, counted, guides, looks, new_figure, words
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, rows_of
-from bayeshpo.inference.limits import ESS_LIMIT, KHAT_LIMIT, RHAT_LIMIT
+from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 NOTHING = "no surrogate was fitted"
 _PANELS = 4
@@ -30,7 +31,7 @@ _MEASURES = (
     _Measure("rhat_max", "largest $\\widehat{R}$", RHAT_LIMIT),
     _Measure("ess_bulk_min", "smallest\nbulk ESS", ESS_LIMIT, logarithmic=True),
     _Measure("divergences", "divergences"),
-    _Measure("khat", "$\\widehat{k}$ of\nreused draws", KHAT_LIMIT),
+    _Measure("khat", "$\\widehat{k}$ of\nreused draws"),
     _Measure("seconds_sample", "seconds\nper fit", logarithmic=True),
 )
 
@@ -93,9 +94,15 @@ def _panel(axes: Axes, measure: _Measure, fits: Sequence[Fits], style: dict[str,
         n, values = column(rows, "n"), column(rows, measure.column)
         axes.plot(n, values, color=look.color, linewidth=0.4, alpha=0.35)
         axes.plot(n, values, look.marker, color=look.color, markersize=2.3, alpha=0.75, markeredgewidth=0)
-    if measure.limit is not None:
-        axes.axhline(measure.limit, color=WARNING, linestyle="--", linewidth=0.8)
+    for limit in _limits(measure, rows_of(fits)):
+        axes.axhline(limit, color=WARNING, linestyle="--", linewidth=0.8)
     guides(axes)
+
+
+def _limits(measure: _Measure, rows: Sequence[Row]) -> list[float]:
+    if measure.column == "khat":
+        return khat_limits(rows)
+    return [] if measure.limit is None else [measure.limit]
 
 
 def _scale(axes: Axes, measure: _Measure, values: np.ndarray) -> None:
@@ -126,7 +133,8 @@ def _caption(fits: Sequence[Fits], measures: Sequence[_Measure]) -> str:
     where = "the problem" if len(problems) == 1 else "each problem"
     shown = {m.column for m in measures}
     between = "divergent transitions; " if "divergences" in shown else ""
-    between += f"Pareto k-hat of reweighted draws, with its limit {KHAT_LIMIT:g}; " if "khat" in shown else ""
+    if "khat" in shown:
+        between += f"Pareto k-hat of reweighted draws, with its limit {khat_in_words(rows_of(fits))}; "
     return (
         f"Convergence of every fit of the surrogate against the number of trials it saw: {len(rows_of(fits))} fits, "
         f"{counted(seeds, 'seed')} on {where}, one thin line per run. Largest R-hat and smallest bulk effective sample "

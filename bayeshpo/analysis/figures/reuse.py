@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bayeshpo.analysis.checks import khat_in_words, khat_limits
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, pages, titles
 from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, counted, guides, new_figure, words
 from bayeshpo.analysis.fits import Fits, Row, column
-from bayeshpo.inference.limits import KHAT_LIMIT
 
 NOTHING = "no posterior was reused"
 # From what costs least to what is worst; Okabe and Ito's colours, and a marker each.
@@ -38,7 +38,8 @@ def _figure(page: Page, width: float) -> Drawing:
     for fits, (khat, effective, actions) in zip(page.problems.values(), grid.T, strict=True):
         rows = [row for _, own in fits for row in own]
         _points(khat, rows, "khat")
-        khat.axhline(KHAT_LIMIT, color=WARNING, linestyle="--", linewidth=0.8)
+        for limit in khat_limits(rows):
+            khat.axhline(limit, color=WARNING, linestyle="--", linewidth=0.8)
         _points(effective, rows, "ess_importance")
         _shares(actions, rows)
     grid[0, 0].set_ylabel("$\\widehat{k}$ of\nreused draws", multialignment="center")
@@ -56,7 +57,7 @@ def _figure(page: Page, width: float) -> Drawing:
     done = ", ".join(f"{words(action)} {counts[action]}" for action in _ordered(counts))
     caption = (
         f"What the {words(page.searcher)} searcher did with its posterior when a trial entered: k-hat of the reused "
-        f"draws (limit {KHAT_LIMIT:g}, dashed) and their effective number, one point a fit, "
+        f"draws (limit {khat_in_words(page.rows)}, dashed) and their effective number, one point a fit, "
         f"{counted(page.seeds, 'seed')} on each problem; and the share of actions, by the number of trials seen. Of "
         f"{sum(counts.values())} fits: {done}."
     )

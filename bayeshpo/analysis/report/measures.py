@@ -13,9 +13,12 @@ MEASURES = {
     "rhat_nested_max": Column("nested R-hat", "largest over hyperparameters, chains or islands as superchains"),
     "ess_bulk_min": Column("bulk ESS", "smallest effective sample size over hyperparameters"),
     "ess_tail_min": Column("tail ESS", "smallest effective sample size of the 5 % and 95 % quantiles"),
+    "mcse_max": Column("MCSE", "largest error of a posterior mean, in posterior standard deviations"),
     "ess_per_second": Column("ESS/s", "bulk ESS by the seconds of sampling"),
     "ess_importance": Column("weighted ESS", "effective number of a reweighted posterior's draws"),
-    "khat": Column("k-hat", "Pareto shape of importance weights; above 0.7 they cannot be trusted"),
+    "khat": Column(
+        "k-hat", "Pareto shape of importance weights; above 0.7, or less with few draws, they cannot be trusted"
+    ),
     "divergences": Column("divergences", "transitions of a gradient sampler that diverged"),
     "bfmi_min": Column("E-BFMI", "smallest energy fraction of missing information; below 0.3 tails are not explored"),
     "tree_depth_hits": Column("tree depth", "transitions that ended at the largest tree depth"),
