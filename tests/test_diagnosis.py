@@ -54,6 +54,8 @@ def of(path: Path) -> list[dict[str, Any]]:
         ({"divergences": 3}, ["divergences"], 3),
         # Trials that leave-one-out is not certain of say nothing of the draws.
         ({"loo_bad_share": 0.2}, [], 0),
+        # Nor does a prior that the data speak against.
+        ({"prior_sensitivity": {"noise": 0.2}, "likelihood_sensitivity": {"noise": 0.1}}, [], 0),
         ({"bfmi_min": 0.29, "khat": 0.9}, ["E-BFMI", "k-hat"], 3),
         ({"status": "not_converged"}, ["other"], 4),
         ({"status": "failed", "rhat_max": None}, ["failed"], 5),

@@ -14,6 +14,7 @@ from bayeshpo.inference.limits import (
     LOO_BAD_LIMIT,
     MCSE_LIMIT,
     RHAT_LIMIT,
+    SENSITIVITY_LIMIT,
     khat_limit,
 )
 
@@ -73,6 +74,13 @@ def _small_khat(row: Row) -> bool | None:
     return None if row.get("khat") is None else row["khat"] <= khat_limits([row])[0]
 
 
+def _no_conflict(row: Row) -> bool | None:
+    prior, likelihood = row.get("prior_sensitivity"), row.get("likelihood_sensitivity")
+    if not prior or not likelihood:
+        return None
+    return max(min(prior[name], likelihood[name]) for name in prior) <= SENSITIVITY_LIMIT
+
+
 def _always(words: str) -> Callable[[Sequence[Row]], str]:
     return lambda rows: words
 
@@ -93,6 +101,8 @@ CHECKS = (
         _of("loo_bad_share", lambda v: v <= LOO_BAD_LIMIT),
         of_draws=False,
     ),
+    # Nor are they for a prior that the data speak against.
+    Check("prior conflict", _always(f"psense <= {SENSITIVITY_LIMIT:g}"), _no_conflict, of_draws=False),
 )
 # What a fit may be that passed all of these: its engine says no, or there are no draws at all.
 OTHER, FAILED = "other", "failed"

@@ -34,10 +34,10 @@ class ADVI(Engine):
     """The closest Gaussian on the unconstrained scale, from Laplace's approximation on.
 
     The k-hat of the draws' importance weights against the true density says whether it covers the posterior (Yao,
-    Vehtari, Simpson and Gelman 2018): up to 0.7 averages over the weighted draws can be trusted, and status "ok" also
-    asks for more than 400 effective draws. Convergence of the optimiser is a separate check; neither sees a second mode
-    far away. A mean-field Gaussian is too narrow wherever hyperparameters are correlated, a full-rank one where tails
-    are heavy; the weights correct both as far as k-hat allows.
+    Vehtari, Simpson and Gelman 2018): within `khat_limit` averages over the weighted draws can be trusted, and status
+    "ok" also asks for more than 400 effective draws. Convergence of the optimiser is a separate check; neither sees a
+    second mode far away. A mean-field Gaussian is too narrow wherever hyperparameters are correlated, a full-rank one
+    where tails are heavy; the weights correct both as far as k-hat allows.
 
     Parameters
     ----------

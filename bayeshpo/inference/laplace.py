@@ -25,9 +25,9 @@ class Laplace(Engine):
 
     The Hessian is taken by central differences of the gradient; directions in which the density does not fall are given
     a standard deviation of one, and the status is then not "ok". The k-hat of the draws' importance weights against the
-    true density says whether the Gaussian covers the posterior: up to 0.7 averages over the weighted draws can be
-    trusted, and status "ok" also asks for more than 400 effective draws. k-hat sees the regions that draws reach: a
-    second mode far away goes unnoticed.
+    true density says whether the Gaussian covers the posterior: within `khat_limit` averages over the weighted draws
+    can be trusted, and status "ok" also asks for more than 400 effective draws. k-hat sees the regions that draws
+    reach: a second mode far away goes unnoticed.
 
     Parameters
     ----------

@@ -18,6 +18,8 @@ KHAT_LIMIT = 0.7
 # Share of trials whose k-hat is above its limit when they are left out: with any of them, the error of the sum of
 # leave-one-out densities is not known (Vehtari, Gelman and Gabry 2017).
 LOO_BAD_LIMIT = 0.0
+# Kallioinen et al. (2024): where prior and likelihood both matter more to a hyperparameter they may be in conflict.
+SENSITIVITY_LIMIT = 0.05
 
 
 def khat_limit(n: int) -> float:
