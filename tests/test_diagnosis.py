@@ -166,6 +166,14 @@ def test_without_predictions_nothing_is_said_of_the_model(tmp_path: Path):
     assert found["trust"] in ("unknown", "no")
 
 
+def test_what_diagnosing_took_is_a_share_of_the_seconds(tmp_path: Path):
+    write_experiment(tmp_path, {"p": {}}, ("bayesian",), 1, 15)
+    seconds = {"seconds_sample": 0.6, "seconds_maximise": 0.3, "seconds_diagnose": 0.1}
+    rows = [diagnosed(n, np.random.default_rng(n)) | seconds for n in range(5, 15)]
+    write_run(tmp_path, "p", "bayesian", 0, [trial(i, 1.0) for i in range(15)], inference=rows)
+    assert of(tmp_path)[0]["diagnosing"] == pytest.approx(0.1)
+
+
 def test_point_estimates_are_said_to_be_unchecked(tmp_path: Path):
     write_experiment(tmp_path, {"p": {}}, ("bayesian",), 1, 60)
     rng = np.random.default_rng(0)

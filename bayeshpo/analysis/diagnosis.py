@@ -135,7 +135,7 @@ def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:
 
 
 def _diagnosing(rows: Sequence[dict[str, Any]]) -> float | None:
-    """The share of what is always diagnosed in the seconds of fitting, diagnosing and proposing; None if not known."""
+    """What is always diagnosed, as a share of it, fitting and proposing together; None if not known."""
     seconds = {part: column(rows, f"seconds_{part}") for part in ("diagnose", "sample", "maximise")}
     known = np.isfinite(list(seconds.values())).all(axis=0)
     whole = sum(part[known].sum() for part in seconds.values())

@@ -85,7 +85,7 @@ def _actions(found: Mapping[str, Any]) -> str:
     if found["audits"]:
         text += " Audits: " + ", ".join(f"{status} {count}" for status, count in found["audits"].items()) + "."
     if found["diagnosing"] is not None:
-        text += f" Diagnostics of every fit: {found['diagnosing']:.1%} of the seconds of fitting and proposing."
+        text += f" Diagnostics of every fit: {found['diagnosing']:.1%} of the seconds of suggestions."
     decisions = found["decisions"]
     if decisions and "point_distance" in decisions:
         text += (
