@@ -40,6 +40,8 @@ def diagnosed(n: int, rng: np.random.Generator, *, narrow: float = 1.0, bad: flo
         row |= {
             "point_distance": float(rng.random() * 0.3), "point_loss": float(rng.exponential(0.2)),
             "optimum_entropy": max(0.05, 0.9 - 0.03 * n), "regret_expected": 2.0 * np.exp(-0.15 * n),
+            "halves_distance": float(rng.random() * 0.1), "halves_loss": float(rng.exponential(0.05)),
+            "optimum_place": {x: sorted(rng.beta(2.0, 2.0, 3).tolist()) for x in NAMES},
             "regret_quantiles": [0.0, 1.5 * np.exp(-0.15 * n), 6.0 * np.exp(-0.15 * n)],
         }  # fmt: skip
     return row
@@ -58,7 +60,7 @@ def write_diagnosed(path: Path, *, budget: int = 24, seeds: int = 3, **changes: 
                 for i, v in enumerate(losses)
             ]
             fits = [diagnosed(n, rng, **changes) for n in range(5, budget)]
-            write_run(path, problem, "bayesian", seed, trials, inference=fits, optimum=optimum)
+            write_run(path, problem, "bayesian", seed, trials, inference=fits, optimum=optimum, space=NAMES)
             plain = [trial(i, float(v)) for i, v in enumerate(rng.permutation(losses))]
             write_run(path, problem, "random", seed, plain, optimum=optimum)
     return path

@@ -19,7 +19,7 @@ from bayeshpo.analysis.checks import complaints
 from bayeshpo.analysis.comparison.next_regret import NextTrials, regress
 from bayeshpo.analysis.diagnosis import diagnose, fitted, read_regression
 from bayeshpo.analysis.export import export
-from bayeshpo.analysis.figures import agreement, checks, coverage, fan, optimum, pit, predictors, reuse, style
+from bayeshpo.analysis.figures import agreement, checks, coverage, fan, optimum, pit, place, predictors, reuse, style
 from bayeshpo.analysis.recommended import remaining_regret
 from bayeshpo.analysis.report.blocks import Table
 from bayeshpo.analysis.report.diagnostics import diagnostics
@@ -129,8 +129,8 @@ def test_verdict_says_what_was_built_in(changes, trust, text, tmp_path: Path):
 def test_coverage_by_problem_shows_what_cancels_over_all(tmp_path: Path):
     write_experiment(tmp_path, {"wide": {}, "narrow": {}}, ("bayesian",), 1, 15)
     rng = np.random.default_rng(0)
-    for problem, place in (("wide", 0.5), ("narrow", 0.01)):
-        rows = [diagnosed(n, rng) | {"ahead_pit": place} for n in range(5, 15)]
+    for problem, pit_of_all in (("wide", 0.5), ("narrow", 0.01)):
+        rows = [diagnosed(n, rng) | {"ahead_pit": pit_of_all} for n in range(5, 15)]
         write_run(tmp_path, problem, "bayesian", 0, [trial(i, 1.0) for i in range(15)], inference=rows)
     [found] = of(tmp_path)
     assert found["ahead"]["intervals"][0]["share"] == 0.5
@@ -213,7 +213,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_diagnosed(tmp_path_factory.mktemp("results") / "campaign", seeds=2, budget=20, bad=0.1)
 
 
-NAMES = {"convergence", "checks", "reuse", "pit", "coverage", "fan_branin", "fan_hartmann6", "agreement", "optimum"}
+NAMES = {
+    "convergence", "checks", "reuse", "pit", "coverage", "fan_branin", "fan_hartmann6", "agreement", "optimum",
+    "place_branin", "place_hartmann6",
+}  # fmt: skip
 
 
 def test_command_prints_a_verdict_and_leaves_a_record_and_figures(campaign: Path):
@@ -237,17 +240,47 @@ def test_command_prints_a_verdict_and_leaves_a_record_and_figures(campaign: Path
     assert "True regret, where the optimum is known" in captions["optimum"]
     assert "60 fits" in captions["checks"]
     assert "2 seeds on each problem" in captions["agreement"]
+    # Of three optima; the other problem has other hyperparameters than are on record.
+    assert "Of 3 true optima (dashed)" in captions["place_branin"]
+    assert "The true optimum is not known." in captions["place_hartmann6"]
 
 
 def test_the_small_form_keeps_what_the_figures_need(campaign: Path, tmp_path: Path):
     export(campaign, tmp_path)
     fits = fitted(tmp_path)
     with style.settings():
-        parts = (checks, reuse, pit, coverage, fan, agreement, optimum)
+        parts = (checks, reuse, pit, coverage, fan, agreement, optimum, place)
         drawn = {drawing.name for part in parts for drawing in part.draw(fits, 3.25)}
     assert drawn == NAMES - {"convergence"}
     [small], [whole] = of(tmp_path), of(campaign)
     assert small | {"decisions": whole["decisions"]} == whole
+
+
+def test_the_place_of_the_optimum_is_what_is_on_record_with_the_true_ones(campaign: Path):
+    fits = [(run, rows) for run, rows in fitted(campaign) if run.problem == "branin"]
+    with style.settings():
+        [drawing] = place.draw(fits, 5.5)
+    first, second = drawing.figure.axes[:2]
+    assert (first.get_title(), second.get_title()) == ("x1", "x2")
+    rows = [row for row in fits[0][1] if "optimum_place" in row]
+    np.testing.assert_array_equal(first.lines[0].get_xdata(), [row["n"] for row in rows])
+    np.testing.assert_array_equal(first.lines[0].get_ydata(), [row["optimum_place"]["x1"][1] for row in rows])
+    # Branin's minimisers in its box of [-5, 10] and [0, 15].
+    true = [float(np.ravel(line.get_ydata())[0]) for line in first.lines[len(fits) :]]
+    np.testing.assert_allclose(true, (np.array([-np.pi, np.pi, 3 * np.pi]) + 5.0) / 15.0, rtol=1e-6)
+
+
+def test_distances_of_decisions_are_judged_against_those_of_halves(campaign: Path):
+    fits = fitted(campaign)
+    with style.settings():
+        [drawing] = agreement.draw(fits, 5.5)
+    rows = [row for _, own in fits for row in own if "point_distance" in row]
+    share = np.mean([row["point_distance"] > row["halves_distance"] for row in rows])
+    assert f"larger at {share:.0%} of the fits" in drawing.caption
+    older = [(run, [{k: v for k, v in r.items() if not k.startswith("halves")} for r in own]) for run, own in fits]
+    with style.settings():
+        [without] = agreement.draw(older, 5.5)
+    assert "halves" not in without.caption
 
 
 def test_lengthscales_of_a_mixture_are_those_of_its_members():

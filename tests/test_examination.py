@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import StackedSurrogate, left_out
 from bayeshpo.inference.stacking import LeaveOneOut, mixed
 from bayeshpo.searchers.bayesian import BayesianSearcher
+from bayeshpo.searchers.examination import _by_halves, _decision, _place
+from bayeshpo.searchers.objectives import AcquisitionOverDraws
+from bayeshpo.space import as_space
 
 Y = np.random.default_rng(7).normal(1.0, 0.8, 12)
 MEMBERS = (Level(0.5), Level(1.5))
@@ -101,6 +105,59 @@ def test_sensitivity_of_a_mixture_is_that_of_its_members_by_their_weights(mixtur
     assert found["likelihood_sensitivity"].keys() == {"level.mean", "level_2.mean"}
 
 
+def test_halves_are_of_other_chains_and_a_single_chain_is_cut(mixture):
+    part = mixture.parts[0]
+    chains = len(part.unconstrained)
+    weights = np.log(np.random.default_rng(0).dirichlet(np.ones(part.size)).reshape(part.unconstrained.shape[:2]))
+    one, other = replace(part, log_weights=weights).halves
+    np.testing.assert_array_equal(one.unconstrained, part.unconstrained[: chains // 2])
+    np.testing.assert_array_equal(other.unconstrained, part.unconstrained[chains // 2 :])
+    np.testing.assert_array_equal(np.concatenate([one.log_weights, other.log_weights]), weights)
+    assert set(one.sample_stats) == set(part.sample_stats)
+    assert all(values.shape == one.unconstrained.shape[:2] for values in one.sample_stats.values())
+    single = replace(part, unconstrained=part.draws[None], sample_stats={})
+    np.testing.assert_array_equal([half.size for half in single.halves], part.size / 2)
+    for half in mixture.halves:
+        np.testing.assert_array_equal(half.weights, mixture.weights)
+        assert half.size == mixture.size / 2
+    several = ObjectivesPosterior(mixture.parts).halves[1]
+    np.testing.assert_array_equal(several.parts[1].draws, mixture.parts[1].halves[1].draws)
+
+
+def test_halves_of_the_same_draws_decide_alike_and_of_others_not():
+    s = bayeshpo.Study(PLANE, BayesianSearcher(n_initial=6), seed=2)
+    s.optimize(lambda c: (c["x"] - 0.3) ** 2 + c["z"], 6, progress=False)
+    known, taken = s.searcher.beliefs, s.history.X
+    objective = known.objective(s.history, s.streams)
+    Q = objective.posterior.unconstrained[:2]
+    prior = objective.posterior.density.prior_draws(Q[..., 0].size, np.random.default_rng(0)).reshape(Q.shape)
+
+    def told(second):
+        posterior = replace(objective.posterior, unconstrained=np.concatenate([Q, second]), log_weights=None)
+        alike = AcquisitionOverDraws(objective.compiled, replace(posterior, sample_stats={}), objective.evidence)
+        row = _decision(alike, taken, taken[0])
+        return row | _by_halves(alike, s.searcher.maximizer, s.history, taken, s.streams)
+
+    same, other = told(Q), told(prior)
+    assert same["halves_distance"] == same["halves_loss"] == same["decision_halves_shift"] == 0.0
+    assert other["halves_distance"] > 0.0
+    assert other["halves_loss"] > 0.0
+
+
+def test_places_are_quantiles_where_a_hyperparameter_is_active():
+    space = as_space({"x": (0.0, 1.0), "kind": ["a", "b"], "n": (1, 9)})
+    rng = np.random.default_rng(0)
+    x, n = (space.names.index(name) for name in ("x", "n"))
+    points = np.full((999, 3), 0.25)
+    points[:, x], points[:, n] = rng.random(999), np.where(rng.random(999) < 0.5, -1.0, 0.7)
+    found = _place(points, space)
+    assert set(found) == {"x", "n"}
+    np.testing.assert_allclose(found["x"], np.quantile(points[:, x], (0.05, 0.5, 0.95)))
+    np.testing.assert_allclose(found["n"], 0.7)
+    points[:, n] = -1.0
+    assert set(_place(points, space)) == {"x"}
+
+
 def examined(searcher, **arguments):
     s = bayeshpo.Study(PLANE, searcher, seed=2, **arguments)
     for _ in range(7):
@@ -113,6 +170,8 @@ def examined(searcher, **arguments):
     assert 0.0 <= row["argmax_spread"] <= 1.0
     assert row["decision_prior_shift"] >= 0.0
     assert row["decision_likelihood_shift"] >= 0.0
+    assert row["decision_halves_shift"] >= 0.0
+    assert row["halves_distance"] >= 0.0
     assert row["acquisition_mcse"] > 0.0
     assert row["loo_bad_share"] <= 1.0
     return row

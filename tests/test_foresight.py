@@ -211,6 +211,12 @@ def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
     assert row["regret_quantiles"][0] <= row["regret_quantiles"][1] <= row["regret_quantiles"][2]
     assert row["regret_expected"] > 0.0
     assert row["point_distance"] >= 0.0
+    assert row["halves_distance"] >= 0.0
+    assert row["halves_loss"] >= 0.0
+    assert row["decision_halves_shift"] >= 0.0
+    assert list(row["optimum_place"]) == list(looked_at.history.space.names)
+    for low, middle, high in row["optimum_place"].values():
+        assert 0.0 <= low <= middle <= high <= 1.0
     before = bayeshpo.Study(looked_at.history.space, looked_at.searcher, seed=3, trials=looked_at.history.trials[:6])
     [said] = decompose(before, [looked_at.history.trials[6].configuration]).to_dict("records")
     assert row["hyperparameter_share"] == pytest.approx(said["share"], rel=1e-9)

@@ -127,7 +127,10 @@ def _intervals(ahead: Ahead) -> list[dict[str, float]]:
 
 def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:
     """Medians of the decisions that were looked at closely: what a point estimate, and another prior, would change."""
-    names = ("point_distance", "point_loss", "decision_prior_shift", "argmax_spread")
+    names = (
+        "point_distance", "point_loss", "halves_distance", "halves_loss", "decision_prior_shift",
+        "decision_halves_shift", "argmax_spread",
+    )  # fmt: skip
     known = {name: values[~np.isnan(values)] for name in names if np.isfinite(values := column(rows, name)).any()}
     if not known:
         return None

@@ -90,8 +90,10 @@ def _actions(found: Mapping[str, Any]) -> str:
     if decisions and "point_distance" in decisions:
         text += (
             f" {decisions['examined']} decisions looked at closely: a point estimate's proposal is "
-            f"{decisions['point_distance']:.2g} of the unit cube away (median)."
+            f"{decisions['point_distance']:.2g} of the unit cube away (median)"
         )
+        floor = decisions.get("halves_distance")
+        text += "." if floor is None else f", those of the two halves of the draws {floor:.2g} from each other."
     return text
 
 

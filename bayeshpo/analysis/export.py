@@ -37,7 +37,7 @@ _INFERENCE_COLUMNS = (
     "mcse_max", "divergences", "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise",
     "seconds_diagnose", "audit_status",
     "ahead_pit", "ahead_log_score", "ahead_earlier", "loo_bad_share", "quantiles", "point_distance", "point_loss",
-    "optimum_entropy", "regret_expected", "regret_quantiles",
+    "optimum_entropy", "optimum_place", "regret_expected", "regret_quantiles", "halves_distance", "halves_loss",
 )  # fmt: skip
 _DRAWS = 1000
 _SLICE_DRAWS = 30

@@ -1,4 +1,4 @@
-"""The search space of a recorded run: records hold values, the problem knows what they stand for."""
+"""The space of a recorded run and its optima: records hold values, the problem knows what they stand for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from bayeshpo.errors import SpecificationError, one_line
 from bayeshpo.experiment.spec import ProblemSpec
 from bayeshpo.experiment.store import RunRecord, read_json
+from bayeshpo.problem import Problem, optimisers
 from bayeshpo.space import SearchSpace
 
 
@@ -21,16 +22,20 @@ def space_of(run: RunRecord) -> SearchSpace:
     SpecificationError
         If the problem cannot be built here, or has other hyperparameters than the run had.
     """
-    data_dir = read_json(run.path.parents[1] / "experiment.json").get("data_dir")
+    return _problem_of(run).space
+
+
+def optima_of(run: RunRecord) -> list[dict[str, float]]:
+    """The true optima of a run's problem: positions in the unit cube by hyperparameter, -1 where it is inactive.
+
+    Empty where the problem names none, or cannot be built here.
+    """
     try:
-        space = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir).space
-    except (SpecificationError, OSError, TypeError, ValueError) as error:
-        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
-    if list(space.names) != list(run.spec["space"]):
-        recorded = ", ".join(run.spec["space"])
-        known = ", ".join(space.names)
-        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
-    return space
+        problem = _problem_of(run)
+    except SpecificationError:
+        return []
+    names = problem.space.names
+    return [dict(zip(names, place, strict=True)) for place in problem.space.encode(optimisers(problem)).tolist()]
 
 
 def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -50,3 +55,16 @@ def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.nda
         return space.encode(trial["configuration"] for trial in trials)
     except ValueError as error:
         raise SpecificationError(f"a trial on record is not of this space: {error}") from None
+
+
+def _problem_of(run: RunRecord) -> Problem:
+    data_dir = read_json(run.path.parents[1] / "experiment.json").get("data_dir")
+    try:
+        problem = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir)
+    except (SpecificationError, OSError, TypeError, ValueError) as error:
+        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
+    if list(problem.space.names) != list(run.spec["space"]):
+        recorded = ", ".join(run.spec["space"])
+        known = ", ".join(problem.space.names)
+        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
+    return problem

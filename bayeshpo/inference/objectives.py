@@ -57,6 +57,12 @@ class ObjectivesPosterior:
         """The trials, with each objective's losses as a member's."""
         return StackedData.joined([part.data for part in self.parts])
 
+    @property
+    def halves(self) -> tuple[ObjectivesPosterior, ObjectivesPosterior]:
+        """The halves of all of them, side by side."""
+        first, second = zip(*(part.halves for part in self.parts), strict=True)
+        return ObjectivesPosterior(first), ObjectivesPosterior(second)
+
     def thinned(self, n: int) -> np.ndarray:
         """Draws (S, Q_1 + ... + Q_K) of equal weight, up to n; of independent posteriors any pairing will do."""
         size = min(len(part.thinned(n)) for part in self.parts)

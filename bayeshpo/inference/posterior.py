@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,16 @@ class Posterior:
         """The posteriors that engines fitted: itself, where a mixture's are its members'."""
         return (self,)
 
+    @property
+    def halves(self) -> tuple[Posterior, Posterior]:
+        """Posteriors of half of the chains each, of a single chain half of its draws: they differ by Monte Carlo error.
+
+        Chains, not every other draw: copies of one draw stand side by side, and would be in both.
+        """
+        axis = 0 if len(self.unconstrained) > 1 else 1
+        first, second = np.array_split(np.arange(self.unconstrained.shape[axis]), 2)
+        return self._of(first, axis), self._of(second, axis)
+
     def thinned(self, n: int) -> np.ndarray:
         """Unconstrained draws (n, Q) of equal weight: evenly spaced, or a systematic resample of weighted draws."""
         if self.log_weights is None:
@@ -108,6 +118,15 @@ class Posterior:
         tree = xr.DataTree.from_dict(groups)
         tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
         return tree
+
+    def _of(self, chosen: np.ndarray, axis: int) -> Posterior:
+        """Some of the chains (axis 0) or draws (axis 1)."""
+        return replace(
+            self,
+            unconstrained=self.unconstrained.take(chosen, axis),
+            log_weights=None if self.log_weights is None else self.log_weights.take(chosen, axis),
+            sample_stats={name: values.take(chosen, axis) for name, values in self.sample_stats.items()},
+        )
 
     def _dataset(self, variables: Mapping[str, np.ndarray]) -> xr.Dataset:
         dims = {b.name: b.dims for b in self.density.blocks}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +75,12 @@ class StackedPosterior:
     def size(self) -> int:
         """Number of the members' draws."""
         return sum(part.size for part in self.parts)
+
+    @property
+    def halves(self) -> tuple[StackedPosterior, StackedPosterior]:
+        """The mixtures of the members' halves, with its weights."""
+        first, second = zip(*(part.halves for part in self.parts), strict=True)
+        return replace(self, parts=first), replace(self, parts=second)
 
     def thinned(self, n: int) -> np.ndarray:
         """Draws of the mixture (n, 1 + Q) of equal weight, members' draws in proportion to their weights."""

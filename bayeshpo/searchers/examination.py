@@ -13,7 +13,7 @@ from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
-from bayeshpo.space import distance
+from bayeshpo.space import INACTIVE, SearchSpace, distance
 
 if TYPE_CHECKING:
     from bayeshpo.inference.posterior import Posterior
@@ -28,9 +28,9 @@ def examination(
 ) -> dict[str, Any]:
     """Entries of a row of inference; those that a surrogate or an aim has no answer to are left out.
 
-    PSIS-LOO, sensitivity to prior and likelihood, how single draws and a point estimate would have decided, how much of
-    what is not known of the proposal is the hyperparameters', where the optimum may be and how far away the
-    recommendation is from it.
+    PSIS-LOO, sensitivity to prior and likelihood, how single draws, halves of them and a point estimate would have
+    decided, how much of what is not known of the proposal is the hyperparameters', where the optimum may be and how far
+    away the recommendation is from it.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def examination(
     if known.objectives(history, rng).report.status != "failed":
         objective = known.objective(history, rng)
         row |= _decision(objective, taken, maximum.x)
+        row |= _by_halves(objective, maximizer, history, taken, rng)
         # Of a mixture, or of several objectives, there is no one point of highest density.
         if not history.aims.objectives and len(posterior.parts) == 1:
             row |= _by_point_estimate(objective, maximizer, history, taken, maximum.x, rng)
@@ -91,8 +92,9 @@ def _sensitivity(posterior: Posterior) -> dict[str, Any]:
 def _decision(objective: AcquisitionOverDraws, taken: np.ndarray, x: np.ndarray) -> dict[str, Any]:
     """How far from each other single draws would go, and how far another prior or likelihood would.
 
-    Among the candidates of the pool that are not taken, and what was proposed. A draw is of all that the acquisition is
-    of: of several objectives one of each.
+    And how far apart the two halves of the draws are, as many draws of each: a shift that is no larger is Monte Carlo
+    error. Among the candidates of the pool that are not taken, and what was proposed. A draw is of all that the
+    acquisition is of: of several objectives one of each.
     """
     from bayeshpo.inference.sensitivity import COMPONENTS, FAR, under_powers
 
@@ -103,12 +105,37 @@ def _decision(objective: AcquisitionOverDraws, taken: np.ndarray, x: np.ndarray)
     state, powers = objective.compiled.state(Q, objective.evidence), under_powers(objective.posterior, Q, FAR)
     equal = np.full((1, len(Q)), 1.0 / len(Q))
     scaled = np.concatenate([powers[name] for name in COMPONENTS])
-    values = objective.compiled.under(state, Z, np.concatenate([equal, scaled, np.eye(len(Q))]))
-    best = Z[np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=1)]
-    moved = distance(best[1 : 1 + len(scaled)], best[0]).reshape(len(COMPONENTS), len(FAR)).max(axis=1)
+
+    def best(state: Any, weights: np.ndarray) -> np.ndarray:
+        values = objective.compiled.under(state, Z, weights)
+        return Z[np.argmax(np.where(np.isfinite(values), values, -np.inf), axis=1)]
+
+    chosen = best(state, np.concatenate([equal, scaled, np.eye(len(Q))]))
+    moved = distance(chosen[1 : 1 + len(scaled)], chosen[0]).reshape(len(COMPONENTS), len(FAR)).max(axis=1)
     shifts = {f"decision_{name}_shift": float(by) for name, by in zip(COMPONENTS, moved, strict=True)}
-    spread = distance(best[1 + len(scaled) :], x)
-    return shifts | {"argmax_spread": float(np.sqrt(np.mean(spread**2)))}
+    draws = [half.thinned(_DRAWS) for half in objective.posterior.halves]
+    one, other = (
+        best(objective.compiled.state(q, objective.evidence), np.full((1, len(q)), 1 / len(q))) for q in draws
+    )
+    spread = distance(chosen[1 + len(scaled) :], x)
+    return shifts | {
+        "decision_halves_shift": float(distance(one, other)[0]),
+        "argmax_spread": float(np.sqrt(np.mean(spread**2))),
+    }
+
+
+def _by_halves(
+    objective: AcquisitionOverDraws, maximizer: Maximizer, history: History, taken: np.ndarray, rng: Streams
+) -> dict[str, Any]:
+    """How far apart the same search goes with one half of the draws and with the other, and what the worse one loses.
+
+    What distances between decisions are judged against: two halves differ by Monte Carlo error alone.
+    """
+    if len(objective.posterior.thinned(2 * _DRAWS)) < 2 * _DRAWS:
+        return {}
+    found = [_elsewhere(objective, half, maximizer, history, taken, rng) for half in objective.posterior.halves]
+    values, _ = objective.careful(np.stack(found))
+    return {"halves_distance": float(distance(*found)), "halves_loss": float(np.ptp(values))}
 
 
 def _by_point_estimate(
@@ -121,14 +148,23 @@ def _by_point_estimate(
     """
     from bayeshpo.inference.map import MAP
 
-    index, posterior = next_index(history), objective.posterior
-    point = MAP().fit(posterior.density, posterior.data, rng=rng.generator("point estimate", index))
+    posterior = objective.posterior
+    point = MAP().fit(posterior.density, posterior.data, rng=rng.generator("point estimate", next_index(history)))
     if point.report.status == "failed":
         return {}
-    alone = AcquisitionOverDraws(objective.compiled, point, objective.evidence)
-    found = maximizer(alone, history.space, taken, best_points(history), rng.generator("acquisition", index))
-    values, _ = objective.careful(np.stack([x, found.x]))
-    return {"point_distance": float(distance(x, found.x)), "point_loss": float(values[0] - values[1])}
+    found = _elsewhere(objective, point, maximizer, history, taken, rng)
+    values, _ = objective.careful(np.stack([x, found]))
+    return {"point_distance": float(distance(x, found)), "point_loss": float(values[0] - values[1])}
+
+
+def _elsewhere(
+    objective: AcquisitionOverDraws, posterior: Posterior, maximizer: Maximizer, history: History, taken: np.ndarray,
+    rng: Streams,
+) -> np.ndarray:  # fmt: skip
+    """Where (D,) the search that made the proposal goes with other draws of the hyperparameters."""
+    alone = AcquisitionOverDraws(objective.compiled, posterior, objective.evidence)
+    search = rng.generator("acquisition", next_index(history))
+    return maximizer(alone, history.space, taken, best_points(history), search).x
 
 
 def _share(posterior: Posterior, x: np.ndarray) -> dict[str, Any]:
@@ -148,6 +184,17 @@ def _remaining(known: Beliefs, history: History, rng: Streams) -> dict[str, Any]
         return {}
     return {
         "optimum_entropy": found.entropy,
+        "optimum_place": _place(found.place, history.space),
         "regret_expected": float(found.regret.mean()),
         "regret_quantiles": np.quantile(found.regret, _PROBABILITIES).tolist(),
     }
+
+
+def _place(points: np.ndarray, space: SearchSpace) -> dict[str, list[float]]:
+    """Quantiles of the positions of points (R, D), by hyperparameter, over those where it is active.
+
+    Unordered choices have none, nor has what is active nowhere.
+    """
+    ordered = [(name, points[:, j]) for j, name in enumerate(space.names) if not space.categorical[j]]
+    active = ((name, at[at != INACTIVE]) for name, at in ordered)
+    return {name: np.quantile(at, _PROBABILITIES).tolist() for name, at in active if len(at)}

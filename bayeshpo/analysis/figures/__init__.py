@@ -29,6 +29,7 @@ from bayeshpo.analysis.figures import (
     optimum,
     pareto,
     pit,
+    place,
     predictors,
     profile,
     ranks,
@@ -70,6 +71,7 @@ _OF_FITS = (
     (fan.draw, "fan", fan.NOTHING),
     (agreement.draw, "agreement", agreement.NOTHING),
     (optimum.draw, "optimum", optimum.NOTHING),
+    (place.draw, "place", place.NOTHING),
 )
 
 # What `bayeshpo diagnose` draws.

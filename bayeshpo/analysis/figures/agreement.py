@@ -1,19 +1,21 @@
-"""How far decisions by the full posterior are from those by a point estimate, over trials."""
+"""How far decisions by the full posterior are from those by a point estimate, and how far its halves are apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, over_seeds, pages, titles
-from bayeshpo.analysis.figures.style import Drawing, counted, guides, looks, new_figure, words
-from bayeshpo.analysis.fits import Fits, column
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, Look, counted, guides, legend, looks, new_figure, words
+from bayeshpo.analysis.fits import Fits, column, rows_of
 
 NOTHING = "no decision was compared with a point estimate's"
+# Of a point estimate, the same of two halves of the draws, and what it is.
 _SHOWN = {
-    "point_distance": "distance of\nthe proposals",
-    "point_loss": "acquisition lost\nby the point estimate",
+    "point_distance": ("halves_distance", "distance of\nthe proposals"),
+    "point_loss": ("halves_loss", "acquisition\nlost"),
 }
 
 
@@ -25,27 +27,48 @@ def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
 
 def _figure(page: Page, width: float) -> Drawing:
     look = looks([page.searcher])[page.searcher]
-    figure = new_figure(width, 2.9)
+    figure = new_figure(width, 3.1)
     grid = figure.subplots(len(_SHOWN), len(page.problems), sharex="col", sharey="row", squeeze=False)
     for fits, panels in zip(page.problems.values(), grid.T, strict=True):
-        for axes, name in zip(panels, _SHOWN, strict=True):
-            known = [(run, [row for row in rows if row.get(name) is not None]) for run, rows in fits]
-            rows = [row for _, own in known for row in own]
-            axes.plot(column(rows, "n"), column(rows, name), look.marker, color=look.color, markersize=2.6, alpha=0.5,
-                      markeredgewidth=0, clip_on=False)  # fmt: skip
-            axes.plot(*over_seeds(known, lambda row, name=name: row[name]), color=look.color, linewidth=1.2)
+        for axes, (name, (floor, _)) in zip(panels, _SHOWN.items(), strict=True):
+            _points(axes, fits, floor, Look(PRIOR, "x", "--"))
+            _points(axes, fits, name, look)
             guides(axes)
-    for axes, label in zip(grid[:, 0], _SHOWN.values(), strict=True):
+    for axes, (_, label) in zip(grid[:, 0], _SHOWN.values(), strict=True):
         axes.set_ylabel(label, multialignment="center")
         axes.set_ylim(bottom=0.0)
     titles(grid, page)
     figure.align_ylabels()
-    apart = np.median(column(page.rows, "point_distance"))
+    apart, floor = column(page.rows, "point_distance"), column(page.rows, "halves_distance")
+    style = {"point estimate and full posterior": look}
     caption = (
         f"Proposals of the {words(page.searcher)} searcher beside those that a point estimate of the hyperparameters "
         f"(their mode) makes at the same trials, {counted(page.seeds, 'seed')} on each problem: root-mean-square "
         "distance in the unit cube, and how much of the acquisition, averaged over all posterior draws, the point "
         "estimate's proposal forgoes. Points are fits, lines medians over seeds; the median distance of all is "
-        f"{apart:.2g}."
+        f"{np.median(apart):.2g}."
     )
+    if np.isfinite(floor).any():
+        style["two halves of the draws"] = Look(PRIOR, "x", "--")
+        caption += _judged(apart, floor)
+    legend(figure, style, width)
     return Drawing(page.name, figure, caption)
+
+
+def _points(axes: Axes, fits: Sequence[Fits], name: str, look: Look) -> None:
+    known = [(run, [row for row in rows if row.get(name) is not None]) for run, rows in fits]
+    rows = rows_of(known)
+    axes.plot(column(rows, "n"), column(rows, name), look.marker, color=look.color, markersize=2.6, alpha=0.5,
+              markeredgewidth=0.6 if look.marker == "x" else 0, clip_on=False)  # fmt: skip
+    axes.plot(*over_seeds(known, lambda row: row[name]), look.line, color=look.color, linewidth=1.2)
+
+
+def _judged(apart: np.ndarray, floor: np.ndarray) -> str:
+    """How many distances are Monte Carlo error."""
+    known = np.isfinite(floor)
+    beyond = np.mean(apart[known] > floor[known])
+    return (
+        " Grey: the same of the proposals of the two halves of the posterior's draws, which differ by Monte Carlo "
+        f"error alone; their median distance is {np.median(floor[known]):.2g}, and the point estimate's is larger at "
+        f"{beyond:.0%} of the fits."
+    )

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.over_trials import Page, pages
-from bayeshpo.analysis.figures.style import PRIOR, WIDE, Drawing, counted, file_name, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.over_trials import Page, bands, pages, panels
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, counted, file_name, looks, words
 from bayeshpo.analysis.fits import Fits
 
 NOTHING = "no quantiles of lengthscales are on record"
@@ -38,15 +36,12 @@ def _figure(page: Page, several: bool, width: float) -> Drawing:
     last = [lengthscales(rows[-1]) for _, rows in fits]
     median = {name: np.median([q[name][1] for q in last if name in q]) for q in last for name in q}
     shown = sorted(median, key=lambda name: median[name])[:_MOST]
-    columns = min(len(shown), 4 if width >= WIDE else 2)
-    rows = -(-len(shown) // columns)
-    figure = new_figure(width, 1.15 * rows + 0.5)
-    cells = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    figure, cells = panels(shown, width)
     color = looks([page.searcher])[page.searcher].color
-    for axes, name in zip(cells, shown, strict=False):
-        _panel(axes, name, fits, color)
-    for unused in cells[len(shown) :]:
-        unused.set_axis_off()
+    for axes, name in zip(cells, shown, strict=True):
+        bands(axes, fits, lambda row, name=name: lengthscales(row).get(name), color)
+        axes.axhline(1.0, color=PRIOR, linewidth=0.6, linestyle="--", zorder=0)
+        axes.set_yscale("log")
     figure.suptitle(words(problem), fontsize="medium", x=0.01, ha="left")
     figure.supxlabel("trials seen", fontsize="medium")
     figure.supylabel("lengthscale", fontsize="medium")
@@ -59,17 +54,3 @@ def _figure(page: Page, several: bool, width: float) -> Drawing:
     )
     name = file_name("fan", page.searcher, problem) if several else file_name("fan", problem)
     return Drawing(name, figure, caption)
-
-
-def _panel(axes: Axes, name: str, fits: Sequence[Fits], color: str) -> None:
-    for _, rows in fits:
-        known = [(row["n"], lengthscales(row)[name]) for row in rows if name in lengthscales(row)]
-        if known:
-            n, values = np.array([at for at, _ in known]), np.array([q for _, q in known])
-            axes.fill_between(n, values[:, 0], values[:, 2], color=color, alpha=0.25 / len(fits) ** 0.5, linewidth=0)
-            axes.plot(n, values[:, 1], color=color, linewidth=0.9)
-    axes.axhline(1.0, color=PRIOR, linewidth=0.6, linestyle="--", zorder=0)
-    axes.set_yscale("log")
-    axes.set_title(words(name), fontsize="small")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-    guides(axes)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import WIDE, file_name, words
+from bayeshpo.analysis.figures.style import WIDE, file_name, guides, new_figure, words
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, rows_of
 
 
@@ -68,6 +69,31 @@ def over_seeds(fits: Sequence[Fits], values: Callable[[Row], float]) -> tuple[np
             found.setdefault(row["n"], []).append(values(row))
     at = sorted(found)
     return np.array(at), np.array([np.median(found[n]) for n in at])
+
+
+def panels(names: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
+    """A figure with a small panel for each name, all on the same axes."""
+    columns = min(len(names), 4 if width >= WIDE else 2)
+    rows = -(-len(names) // columns)
+    figure = new_figure(width, 1.15 * rows + 0.5)
+    cells = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for unused in cells[len(names) :]:
+        unused.set_axis_off()
+    for axes, name in zip(cells, names, strict=False):
+        axes.set_title(words(name), fontsize="small")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        guides(axes)
+    return figure, list(cells[: len(names)])
+
+
+def bands(axes: Axes, fits: Sequence[Fits], quantiles: Callable[[Row], Sequence[float] | None], color: str) -> None:
+    """A line and a band a run: the second of three quantiles, between the first and the last."""
+    for _, rows in fits:
+        known = [(row["n"], found) for row in rows if (found := quantiles(row)) is not None]
+        if known:
+            n, (low, middle, high) = [at for at, _ in known], np.array([q for _, q in known]).T
+            axes.fill_between(n, low, high, color=color, alpha=0.25 / len(fits) ** 0.5, linewidth=0)
+            axes.plot(n, middle, color=color, linewidth=0.9)
 
 
 def nothing_to_show(axes: Axes) -> None:
