@@ -17,9 +17,13 @@ from scipy.stats import norm
 
 from bayeshpo.analysis.comparison.fitting import compiled
 
+# Whose power is scaled (Kallioinen et al. 2024).
+POWERS = ("prior", "likelihood")
 _CHAINS = 4
 # Tuning steps and draws of a chain, of the posterior that is looked at and of those of which only a mean is taken.
 _WHOLE, _FOLD = (1000, 1000), (400, 250)
+_PRIOR_DRAWS = 500
+_QUANTILES = (0.05, 0.5, 0.95)
 # Small steps: the softmax posterior has long tails, along which the classes are ever further apart.
 _TARGET_ACCEPT = 0.95
 
@@ -39,11 +43,15 @@ class Sampled:
         self._density = compiled(self.model)
 
     def posterior(self, seed: int) -> xr.DataTree:
-        """The posterior given all data, in ArviZ's groups, with pointwise log likelihoods and predictive draws."""
+        """The posterior given all data, in ArviZ's groups, with log densities and draws of both predictives."""
         tree = self._sample(self._density, _WHOLE, seed)
         with self.model:
-            pm.compute_log_likelihood(tree, progressbar=False)
+            pm.stats.compute_log_likelihood(tree, progressbar=False)
+            pm.stats.compute_log_prior(tree, progressbar=False)
             pm.sample_posterior_predictive(tree, progressbar=False, random_seed=seed, extend_inferencedata=True)
+            prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seed)
+        for group in ("prior", "prior_predictive"):
+            tree[group] = prior[group]
         return tree
 
     def folds(self, seed: int, **data: Any) -> dict[str, float]:
@@ -91,10 +99,13 @@ def diagnostics(tree: xr.DataTree) -> dict[str, Any]:
         warnings.simplefilter("ignore", UserWarning)
         loo = az.loo(tree, pointwise=True)
     khat = np.asarray(loo.pareto_k)
+    sensitivity = az.psense_summary(tree, round_to=6)
     return {
         "quantities": list(table.index),
         "summary": {name: np.asarray(table[name], dtype=float).tolist() for name in table.columns},
         "rhat_max": float(table["r_hat"].max()),
+        # Each chain is a superchain of its own, as in what bayeshpo reports of every fit.
+        "rhat_nested_max": _largest(az.rhat_nested(tree, superchain_ids=list(range(_CHAINS)))),
         "ess_bulk_min": float(table["ess_bulk"].min()),
         "ess_tail_min": float(table["ess_tail"].min()),
         # Monte Carlo error of a mean in units of the posterior's standard deviation.
@@ -103,5 +114,23 @@ def diagnostics(tree: xr.DataTree) -> dict[str, Any]:
         "divergences": int(tree["sample_stats"]["diverging"].sum()),
         "draws": tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"],
         "elpd_loo": float(loo.elpd), "elpd_loo_se": float(loo.se), "p_loo": float(loo.p),
+        "sensitivity": {name: dict(zip(sensitivity.index, sensitivity[name].tolist(), strict=True)) for name in POWERS},
+        "prior_predictive": _replicated(tree, "prior_predictive"),
+        "posterior_predictive": _replicated(tree, "posterior_predictive"),
         "khat": khat.tolist(), "khat_limit": float(loo.good_k), "khat_bad": float((khat > loo.good_k).mean()),
     }  # fmt: skip
+
+
+def _largest(values: xr.DataTree) -> float:
+    """Of all quantities."""
+    return float(max(value.max() for node in values.subtree for value in node.data_vars.values()))
+
+
+def _replicated(tree: xr.DataTree, group: str) -> dict[str, Any]:
+    """Mean and standard deviation of the class over flowers: in the data, and 5, 50 and 95 % over replicated data."""
+    replicated = tree[group]["outcome"].stack(sample=("chain", "draw")).values
+    observed = tree["observed_data"]["outcome"].values
+    return {
+        name: {"observed": float(of(observed)), "replicated": np.quantile(of(replicated, axis=0), _QUANTILES).tolist()}
+        for name, of in (("mean", np.mean), ("sd", np.std))
+    }

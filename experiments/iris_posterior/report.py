@@ -10,6 +10,8 @@ import arviz as az
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
+from posterior import POWERS
 from problem import everything
 from scipy.stats import gaussian_kde, norm
 from tuning import typical
@@ -68,7 +70,8 @@ def _answers(record: Mapping[str, Any]) -> list[str]:
 def _checks(record: Mapping[str, Any]) -> list[str]:
     models = record["checks"]
     rows = {
-        "largest R-hat": ("rhat_max", ".4f"), "smallest bulk ESS": ("ess_bulk_min", ".0f"),
+        "largest R-hat": ("rhat_max", ".4f"), "largest nested R-hat": ("rhat_nested_max", ".4f"),
+        "smallest bulk ESS": ("ess_bulk_min", ".0f"),
         "smallest tail ESS": ("ess_tail_min", ".0f"), "largest MCSE of a mean, in sd": ("mcse_max", ".3f"),
         "smallest E-BFMI": ("bfmi_min", ".2f"), "divergences": ("divergences", "d"), "draws": ("draws", "d"),
         "elpd by PSIS-LOO": ("elpd_loo", ".1f"), "its standard error": ("elpd_loo_se", ".1f"),
@@ -77,7 +80,24 @@ def _checks(record: Mapping[str, Any]) -> list[str]:
     lines = ["| check | " + " | ".join(_TITLES[m] for m in models) + " |", "|---|" + "---|" * len(models)]
     for label, (key, form) in rows.items():
         lines.append(f"| {label} | " + " | ".join(f"{models[m][key]:{form}}" for m in models) + " |")
+    for name in POWERS:
+        cells = (_most_sensitive(models[m]["sensitivity"][name]) for m in models)
+        lines.append(f"| largest sensitivity to the {name} | " + " | ".join(cells) + " |")
+    for group in ("prior", "posterior"):
+        for statistic in ("mean", "sd"):
+            cells = (_interval(models[m][f"{group}_predictive"][statistic]) for m in models)
+            lines.append(f"| {statistic} of the class, {group} predictive | " + " | ".join(cells) + " |")
     return lines
+
+
+def _most_sensitive(values: Mapping[str, float]) -> str:
+    name = max(values, key=lambda quantity: values[quantity])
+    return f"{values[name]:.2f} ({name}); above 0.05: {np.mean(np.array(list(values.values())) > 0.05):.0%}"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    low, middle, high = found["replicated"]
+    return f"{middle:.2f} ({low:.2f} to {high:.2f}); data {found['observed']:.2f}"
 
 
 def _families(record: Mapping[str, Any], tree: xr.DataTree) -> Drawing:
@@ -131,28 +151,35 @@ def _families(record: Mapping[str, Any], tree: xr.DataTree) -> Drawing:
 def _looked_at(record: Mapping[str, Any], trees: Mapping[str, xr.DataTree]) -> Drawing:
     """Predictive draws beside the data, and k-hat of each observation: a row a model."""
     figure = new_figure(_WIDTH, 1.45 * len(trees) + 0.3)
-    grid = figure.subplots(len(trees), 2, sharex="col", squeeze=False)
-    species = everything().y
-    for (name, tree), (left, right) in zip(trees.items(), grid, strict=True):
-        predicted = tree["posterior_predictive"]["outcome"].stack(sample=("chain", "draw")).values
-        for draw in predicted.T[:: predicted.shape[1] // 40]:
-            left.ecdf(draw, color=looks(["bayesian"])["bayesian"].color, linewidth=0.4, alpha=0.4)
-        left.ecdf(species, color=DATA, linewidth=1.2)
-        left.set_title(_TITLES[name])
-        left.set_ylabel("share below")
+    grid = figure.subplots(len(trees), 3, sharex="col", squeeze=False)
+    for (name, tree), (before, after, right) in zip(trees.items(), grid, strict=True):
+        _replications(before, tree["prior_predictive"])
+        _replications(after, tree["posterior_predictive"])
+        after.set_title(_TITLES[name])
+        before.set_ylabel("share below")
         khat, limit = np.array(record["checks"][name]["khat"]), record["checks"][name]["khat_limit"]
         colors = np.where(khat > limit, WARNING, GUIDE)
         right.scatter(np.arange(len(khat)), khat, s=6, c=list(colors), linewidths=0)
         right.axhline(limit, color=WARNING, linestyle="--", linewidth=0.8)
         right.set_ylabel("$\\widehat{k}$")
         right.set_title(f"{np.mean(khat > limit):.0%} above {limit:g}")
-    grid[-1, 0].set(xlabel="class", xticks=[0, 1, 2])
-    grid[-1, 1].set(xlabel="observation")
+    grid[-1, 0].set(xlabel="class, prior predictive", xticks=[0, 1, 2], xlim=(-3.0, 5.0))
+    grid[-1, 1].set(xlabel="class, posterior predictive", xticks=[0, 1, 2])
+    grid[-1, 2].set(xlabel="observation")
     caption = (
-        "Left: posterior predictive check, distribution of the class in the data (black) and in 40 draws of the "
-        "posterior predictive. Right: Pareto k-hat of each observation in PSIS-LOO, with its limit (dashed)."
+        "Left and middle: distribution of the class in the data (black) and in 40 draws of the prior and of the "
+        "posterior predictive; the linear model's prior goes on beyond the axis. Right: Pareto k-hat of each "
+        "observation in PSIS-LOO, with its limit (dashed)."
     )
     return Drawing("checks", figure, caption)
+
+
+def _replications(axes: Axes, predictive: Any) -> None:
+    """The distribution of the class in 40 replications of the data, and in the data."""
+    predicted = predictive["outcome"].stack(sample=("chain", "draw")).values
+    for draw in predicted.T[:: predicted.shape[1] // 40]:
+        axes.ecdf(draw, color=looks(["bayesian"])["bayesian"].color, linewidth=0.4, alpha=0.4)
+    axes.ecdf(everything().y, color=DATA, linewidth=1.2)
 
 
 def _ranks(trees: Mapping[str, xr.DataTree], folder: Path) -> None:
