@@ -27,6 +27,18 @@ def test_prior_draws_are_exact_and_independent():
     assert np.abs(correlation - np.eye(10)).max() < 5.0 / math.sqrt(n)
 
 
+def test_log_priors_are_those_of_the_laws_on_the_unconstrained_scale():
+    density = density_on(PLANE)
+    Q = density.prior_draws(30, np.random.default_rng(2))
+    values, found = density.constrain(Q), density.log_prior(Q)
+    np.testing.assert_allclose(found["mean"], stats.norm().logpdf(values["mean"]), rtol=1e-12)
+    for name, law in {"amplitude": AMPLITUDE, "noise": NOISE, "lengthscale": LENGTHSCALE}.items():
+        # Of the logarithm: the density of x times x.
+        np.testing.assert_allclose(found[name], law.logpdf(values[name]) + np.log(values[name]), rtol=1e-7)
+    together = sum(v.reshape(30, -1).sum(axis=1) for v in found.values())
+    np.testing.assert_allclose(together, density.batch(Q, density.no_data), rtol=1e-9)
+
+
 @pytest.mark.parametrize("space", [PLANE, MIXED], ids=["plane", "mixed"])
 def test_unconstrain_is_the_inverse_of_constrain(space):
     density = log_density(GaussianProcess(), Columns.of(space))

@@ -122,6 +122,15 @@ class LogDensity:
         parts = self._unconstrain(*[np.ascontiguousarray(values[b.name]) for b in self.blocks])
         return np.concatenate([np.asarray(p).reshape(len(p), -1) for p in parts], axis=1)
 
+    def log_prior(self, Q: np.ndarray) -> dict[str, np.ndarray]:
+        """Log prior densities of each hyperparameter's entries, (S, ...), of unconstrained draws Q (S, Q).
+
+        On the unconstrained scale, as the density itself: over all hyperparameters they add up to that without trials.
+        One whose entries have a density together has (S,).
+        """
+        values = self._log_prior(np.ascontiguousarray(Q))
+        return {b.name: np.asarray(v) for b, v in zip(self.blocks, values, strict=True)}
+
     def prior_draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Exact, independent draws (n, Q) from the prior."""
         model: Any = self.pymc_model
@@ -193,12 +202,21 @@ class LogDensity:
     @cached_property
     def _constrain(self) -> Any:
         model: Any = self.pymc_model
+        return self._over_values(model.replace_rvs_by_values(model.free_RVs))
+
+    @cached_property
+    def _log_prior(self) -> Any:
+        model: Any = self.pymc_model
+        return self._over_values(model.logp(vars=model.free_RVs, jacobian=True, sum=False))
+
+    def _over_values(self, of_values: Sequence[Any]) -> Any:
+        """Functions of the model's values as one of a population Q (S, Q)."""
+        model: Any = self.pymc_model
         q = pt.dvector("q")
         values = {}
         for block, value in zip(self.blocks, model.value_vars, strict=True):
             values[value] = q[block.start : block.stop].reshape(block.shape)
-        free = model.replace_rvs_by_values(model.free_RVs)
-        outputs = clone_replace(list(free), values)
+        outputs = clone_replace(list(of_values), values)
         Q = pt.dmatrix("Q")
         return function([Q], vectorize_graph(outputs, {q: Q}), mode=UNCOMPILED, trust_input=True)
 

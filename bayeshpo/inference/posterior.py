@@ -88,7 +88,11 @@ class Posterior:
         return self.unconstrained if self.log_weights is None else resample(self.unconstrained, self.log_weights)
 
     def to_datatree(self) -> xr.DataTree:
-        """The posterior in ArviZ's layout, with draws of the prior beside it."""
+        """The posterior in ArviZ's layout, with draws of the prior beside it, and what power scaling takes.
+
+        "power_scaling" is a tree of its own for `arviz.psense_summary`: the posterior, the log prior of each
+        hyperparameter on the unconstrained scale, and the log likelihood of all trials together.
+        """
         # ArviZ takes draws for equally weighted, so weighted ones are resampled.
         Q, statistics = self.unconstrained, dict(self.sample_stats)
         if self.log_weights is not None:
@@ -115,9 +119,23 @@ class Posterior:
                 {"trial": np.arange(n), "hyperparameter": names},
             ),
         }
+        if self.report.status != "failed":
+            groups |= {"power_scaling/posterior": groups["posterior"]} | self._log_components(Q)
         tree = xr.DataTree.from_dict(groups)
         tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
         return tree
+
+    def _log_components(self, Q: np.ndarray) -> dict[str, xr.Dataset]:
+        """Log prior of each hyperparameter and log likelihood of all trials, of draws Q (chain, draw, Q)."""
+        flat = Q.reshape(-1, Q.shape[2])
+        log_prior = self.density.log_prior(flat)
+        together = sum(v.reshape(len(flat), -1).sum(axis=1) for v in log_prior.values())
+        log_likelihood = self.density.batch(flat, self.data) - together
+        shaped = {name: v.reshape(*Q.shape[:2], *v.shape[1:]) for name, v in log_prior.items()}
+        return {
+            "power_scaling/log_prior": self._dataset(shaped),
+            "power_scaling/log_likelihood": self._dataset({"outcome": log_likelihood.reshape(Q.shape[:2])}),
+        }
 
     def _of(self, chosen: np.ndarray, axis: int) -> Posterior:
         """Some of the chains (axis 0) or draws (axis 1)."""
@@ -133,7 +151,9 @@ class Posterior:
         model_coords: dict[str, Any] = {k: list(v) for k, v in self.density.pymc_model.coords.items() if v is not None}
         data, coords = {}, {}
         for name, values in variables.items():
-            own = dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
+            own = dims.get(name, ())
+            if len(own) != values.ndim - 2:
+                own = tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
             data[name] = (("chain", "draw", *own), values)
             coords |= {d: model_coords[d] for d in own if d in model_coords}
         dataset = xr.Dataset(data, coords)

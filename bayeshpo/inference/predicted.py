@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _PRIOR_DRAWS = 500
 # Draws times the cube of the number of trials: seconds, above which draws are thinned.
 _WORK = 5e10
+_DENSITIES = (
+    "leave-one-out conditionals p(y_i | y_-i, hyperparameters), for arviz.loo; they do not add up to the log "
+    "likelihood, which power scaling takes: arviz.psense_summary(tree['power_scaling'])"
+)
 # Entries of covariances in memory at a time.
 _ENTRIES = 2e7
 
@@ -27,9 +31,10 @@ def predicted(posterior: Posterior, rng: np.random.Generator) -> dict[str, xr.Da
     """Groups beside those of `Posterior.to_datatree`, each with "outcome" (chain, draw, trial), standardised.
 
     ``log_likelihood`` is the log density of each outcome given the hyperparameters and all other outcomes: of outcomes
-    that depend on each other, that is what leave-one-out weights are made of. ``posterior_predictive`` are joint draws
-    of new outcomes at the same points, ``prior_predictive`` draws of the model without data. With many trials, of fewer
-    of the posterior's draws. A group that the surrogate does not know is left out.
+    that depend on each other, that is what leave-one-out weights are made of. They do not add up to the log likelihood
+    (`power_scaling`), which an attribute of the group says. ``posterior_predictive`` are joint draws of new outcomes at
+    the same points, ``prior_predictive`` draws of the model without data. With many trials, of fewer of the posterior's
+    draws. A group that the surrogate does not know is left out.
     """
     of, data, Q = predictive(posterior.density), posterior.data, posterior.equally_weighted
     n = len(data.y)
@@ -39,6 +44,8 @@ def predicted(posterior: Posterior, rng: np.random.Generator) -> dict[str, xr.Da
     parts = [_said(of, part, rng) for part in of.in_chunks(flat, data, max(1, int(_ENTRIES / n**2)))]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     found = {name: _dataset(values.reshape(Q.shape[0], len(draws), n), draws) for name, values in joined.items()}
+    if "log_likelihood" in found:
+        found["log_likelihood"].attrs = {"densities": _DENSITIES}
     prior = _prior_predictive(posterior, rng)
     return found | ({} if prior is None else {"prior_predictive": _dataset(prior[None], np.arange(len(prior)))})
 

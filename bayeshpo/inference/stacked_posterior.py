@@ -13,6 +13,7 @@ from bayeshpo.inference.log_sum_exp import log_sum_exp
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.report import InferenceReport, Status, plain
 from bayeshpo.inference.stacked_predictive import StackedData
+from bayeshpo.inference.stacked_tree import side_by_side
 
 if TYPE_CHECKING:
     from bayeshpo.inference.stacked import StackedDensity
@@ -88,19 +89,17 @@ class StackedPosterior:
         return np.concatenate([self._rows(k, count, n) for k, count in enumerate(counts) if count])
 
     def to_datatree(self) -> xr.DataTree:
-        """The members' posteriors in ArviZ's layout under "members", their weights, and the trials."""
-        trees = {
-            name: part.to_datatree()
-            for name, part in zip(labels(p.density.surrogate for p in self.parts), self.parts, strict=True)
-        }
-        groups = {
-            f"members/{name}/{group}": node.to_dataset()
-            for name, tree in trees.items()
-            for group, node in tree.children.items()
-        }
-        first = next(iter(trees.values()))
+        """The members' posteriors in ArviZ's layout under "members", their weights, and the trials.
+
+        What is at the root is of all members side by side: see `bayeshpo.inference.stacked_tree`.
+        """
+        names = labels(part.density.surrogate for part in self.parts)
+        members = {name: part.to_datatree() for name, part in zip(names, self.parts, strict=True)}
+        first = members[names[0]]
+        groups: dict[str, Any] = {f"members/{name}": tree for name, tree in members.items()}
+        groups |= side_by_side(members)
         groups |= {group: first[group].to_dataset() for group in ("observed_data", "constant_data")}
-        groups["stacking"] = xr.Dataset({"weight": ("member", self.weights)}, {"member": list(trees)})
+        groups["stacking"] = xr.Dataset({"weight": ("member", self.weights)}, {"member": names})
         tree = xr.DataTree.from_dict(groups)
         tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
         return tree

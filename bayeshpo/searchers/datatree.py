@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 from bayeshpo.history import History
 from bayeshpo.inference.predicted import predicted
+from bayeshpo.inference.stacked_posterior import StackedPosterior
+from bayeshpo.inference.stacked_tree import by_weights
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.beliefs import Beliefs
 from bayeshpo.searchers.front import front
@@ -25,9 +30,8 @@ def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) 
     """
     posterior, n = known.posterior(history, rng), len(history)
     tree = posterior.to_datatree()
-    if posterior.report.status != "failed" and len(posterior.parts) == 1:
-        for group, dataset in predicted(posterior, rng.generator("predicted", n)).items():
-            tree[group] = dataset
+    if posterior.report.status != "failed":
+        _predict(tree, posterior, rng.generator("predicted", n))
     for metric in history.aims.metrics:
         tree[f"metrics/{metric}"] = known.posterior(history, rng, metric).to_datatree()
     if known.objectives(history, rng).report.status != "failed" and best:
@@ -36,3 +40,19 @@ def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) 
         if history.aims.objectives:
             tree["pareto"] = front(objective, history, rng.generator("pareto", n))
     return tree
+
+
+def _predict(tree: xr.DataTree, posterior: Any, rng: np.random.Generator) -> None:
+    """Put what is predicted of the trials into a tree; of a mixture into each member's, and drawn by the weights."""
+    if not isinstance(posterior, StackedPosterior):
+        for group, dataset in predicted(posterior, rng).items():
+            tree[group] = dataset
+        return
+    pairs = zip(tree["members"].children.values(), posterior.parts, posterior.weights, strict=True)
+    counting = [(member, part, weight) for member, part, weight in pairs if weight > 0.0]
+    for member, part, _ in counting:
+        _predict(member, part, rng)
+    members = {str(member.name): member for member, _, _ in counting}
+    weights = np.array([weight for *_, weight in counting])
+    for group, dataset in by_weights(members, weights, posterior.density.surrogate.needs_evidence, rng).items():
+        tree[group] = dataset
