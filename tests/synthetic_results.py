@@ -139,13 +139,18 @@ def write_posterior(
     position = np.linspace(0, 1, 51)
     waves = np.sin(position * 6 + rng.normal(0, 0.5, (40, d, 1))) * 0.3 + values.mean()
     grid = ("hyperparameter", "position")
+    standard = (values - values.mean()) / values.std()
+    replicated = standard + 0.3 * rng.normal(size=(4, 25, n))
     tree = xr.DataTree.from_dict(
         {
             "posterior": _hyperparameters(np.exp(centre + 0.4 * rng.normal(size=(4, 500, d))), names, rng),
             "prior": _hyperparameters(np.exp(math.sqrt(2) + 0.9 * rng.normal(size=(1, 1000, d))), names, rng),
             "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 500), dtype=bool))}),
-            "observed_data": xr.Dataset({"y": ("y_dim_0", values)}),
-            "constant_data": xr.Dataset({"X": (("X_dim_0", "X_dim_1"), X)}),
+            "observed_data": xr.Dataset({"outcome": ("trial", standard)}),
+            "posterior_predictive": xr.Dataset({"outcome": (("chain", "draw", "trial"), replicated)}),
+            "constant_data": xr.Dataset(
+                {"X": (("trial", "hyperparameter"), X), "location": values.mean(), "scale": values.std()}
+            ),
             "slice": xr.Dataset(
                 {
                     "f": (("slice_draw", *grid), waves),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import binomtest
+from synthetic_diagnostics import diagnosed
 from synthetic_results import PROBLEMS, fit, trial, write_experiment, write_results, write_run
 from typer.testing import CliRunner
 
@@ -98,6 +99,24 @@ def test_the_page_loads_nothing_and_its_identifiers_are_unique(page: Page):
     assert "@import" not in page.source
     assert "http://" not in page.source
     assert "https://" not in page.source
+
+
+def test_a_run_that_kept_a_posterior_has_its_predictive_check(page: Page):
+    checks = {name for name in page.ids if name.startswith("figure-predictive_")}
+    assert checks == {f"figure-predictive_{problem}-bayesian-0" for problem in PROBLEMS}
+
+
+@pytest.mark.slow
+def test_of_a_hundred_runs_the_file_stays_below_20_mb(tmp_path: Path):
+    # Every run with sixty trials, every fit with all that is on record of one, and half of the runs with a posterior.
+    path = write_results(tmp_path / "many", seeds=25, budget=60)
+    rng = np.random.default_rng(0)
+    for file in path.glob("runs/*bayesian*/inference.jsonl"):
+        rows = [diagnosed(n, rng) | fit(n, rng) for n in range(4, 60)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = write_report(path)
+    assert len(Page(file).ids) > 100
+    assert file.stat().st_size < 20e6
 
 
 def test_columns_of_inference_that_are_there_are_shown(page: Page):

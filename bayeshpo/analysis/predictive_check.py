@@ -23,10 +23,15 @@ def predictive_check(tree: xr.DataTree) -> dict[str, tuple[float, np.ndarray, fl
     """
     if "posterior_predictive" not in tree.children:
         return {}
-    observed = tree["observed_data"]["outcome"].values
-    replicated = tree["posterior_predictive"]["outcome"].stack(sample=("chain", "draw")).transpose("sample", "trial")
+    observed, replicated = tree["observed_data"].to_dataset()["outcome"].values, replications(tree)
     found = {}
     for name, statistic in STATISTICS.items():
-        value, values = float(statistic(observed)), statistic(replicated.values, axis=1)
+        value, values = float(statistic(observed)), statistic(replicated, axis=1)
         found[name] = value, np.quantile(values, (0.05, 0.5, 0.95)), float(np.mean(values < value))
     return found
+
+
+def replications(tree: xr.DataTree) -> np.ndarray:
+    """Standardised losses (S, n) drawn from the posterior predictive at the trials' points."""
+    outcome = tree["posterior_predictive"].to_dataset()["outcome"]
+    return outcome.stack(sample=("chain", "draw")).transpose("sample", "trial").values

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bayeshpo.analysis.completeness import is_finished
-from bayeshpo.analysis.figures import trace
+from bayeshpo.analysis.figures import predictive, trace
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Details, Facts, Table, number, word
 from bayeshpo.analysis.report.measures import digits, known_measures, statuses
@@ -32,6 +32,7 @@ def _run(run: RunRecord, most: int) -> Details:
     trials = run.trials
     failed = sum(Status(trial["status"]).failed for trial in trials)
     blocks: list[Block] = [_facts(run, trials, failed), *figures(partial(trace.draw, run), _WIDTH)]
+    blocks += figures(partial(predictive.draw, [run]), _WIDTH)
     blocks += [_trials(run, trials, most)] if trials else []
     blocks += [_fits(run.inference, most)] if run.inference else []
     summary = f"{run.problem}, {run.searcher}, seed {run.seed}: {len(trials)} trials"
