@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
+from bayeshpo.analysis.figures import predictive, style
+from bayeshpo.analysis.kept import open_kept
+from bayeshpo.analysis.posteriors import print_surrogates
 from bayeshpo.analysis.predictive_check import predictive_check
 from bayeshpo.cli import app
+from bayeshpo.diagnostics import surrogate_comparison
 from bayeshpo.diagnostics.replay import Replay, find_run
-from bayeshpo.diagnostics.surrogate_comparison import Predictions, compare, predictions
+from bayeshpo.diagnostics.surrogate_comparison import USUAL, Predictions, compare, predictions, usual
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment import spec
 from bayeshpo.experiment.runner import run_plan
 from bayeshpo.experiment.store import Results, RunRecord
 from bayeshpo.experiment.worker import Progress
+from bayeshpo.history import History
 from bayeshpo.inference.laplace import Laplace
 from bayeshpo.inference.map import MAP
+from bayeshpo.space import as_space
 from bayeshpo.surrogates.gp import GaussianProcess
 
 TOML = """
@@ -72,8 +80,6 @@ def test_every_proposal_on_record_is_reproduced(results: Results, searcher: str)
 
 
 def test_the_posterior_of_that_moment_is_the_one_that_was_kept(results: Results) -> None:
-    from bayeshpo.analysis.kept import open_kept
-
     run = run_named(results, "bayesian")
     assert [path.stem for path in run.posteriors] == ["00006", "00007"]
     kept, again = open_kept(run.posteriors[0]), Replay.of(run, 6).study.posterior
@@ -109,12 +115,15 @@ def test_runs_are_found_by_their_beginning_and_by_their_names(results: Results) 
 
 def test_commands_open_and_replay(results: Results, tmp_path: Path) -> None:
     where = [str(results.path), "--run", "branin/bayesian/0"]
-    opened = CliRunner().invoke(app, ["posterior", *where, "--iteration", "6"])
+    figures = tmp_path / "figures"
+    opened = CliRunner().invoke(app, ["posterior", *where, "--iteration", "6", "--output", str(figures)])
     assert opened.exit_code == 0, opened.output
     assert "6 trials" in opened.output
     assert "lengthscale[x1]" in opened.output
     assert "log_likelihood" in opened.output
     assert "standard deviation" in opened.output
+    drawn = {path.name.split("_")[0] for path in figures.glob("*.png")}
+    assert drawn == {"lengthscales.png", "predictive", "slice"}
     refused = CliRunner().invoke(app, ["posterior", *where, "--iteration", "5"])
     assert refused.exit_code == 2
     assert "expected an iteration of [6, 7], got 5" in refused.stderr
@@ -142,6 +151,23 @@ def test_a_predictive_check_finds_losses_that_the_model_does_not_make() -> None:
     # The expected largest of thirty standard normal numbers is 2.04.
     assert found["highest"][1][1] == pytest.approx(2.0, abs=0.1)
     assert predictive_check(xr.DataTree.from_dict({"observed_data": observed})) == {}
+
+
+def test_the_figure_of_a_predictive_check_shows_ranks_and_statistics(results: Results) -> None:
+    run = run_named(results, "bayesian")
+    with style.settings():
+        [drawing] = predictive.draw([run], 5.5)
+    tree = open_kept(run.posteriors[-1])
+    left, right = drawing.figure.axes
+    data = tree["constant_data"].to_dataset()
+    losses = float(data["location"]) + float(data["scale"]) * tree["observed_data"]["outcome"].to_numpy()
+    np.testing.assert_allclose(left.lines[1].get_xdata(), np.sort(losses))
+    # Of four statistics in this order, by 90 % intervals that end at -1 and 1.
+    found = predictive_check(tree)
+    at = [float(np.ravel(line.get_xdata())[0]) for line in right.lines if line.get_marker() == "o"]
+    for x, (value, (low, _, high), _) in zip(at, found.values(), strict=True):
+        assert (abs(x) <= 1.0) == (low <= value <= high)
+    assert [text.get_text() for text in right.texts] == [f"{share:.2f}" for *_, share in found.values()]
 
 
 def test_scores_of_the_records_are_those_of_a_comparison(results: Results) -> None:
@@ -175,3 +201,58 @@ def test_the_better_of_two_known_predictors_comes_first_and_has_the_weight() -> 
     assert first["loo_weight"] > 0.95
     assert first["in_90"] == pytest.approx(0.9, abs=4.0 * np.sqrt(0.09 / 200.0))
     json.dumps([first, second], allow_nan=False)
+
+
+def test_the_command_compares_surrogates_and_leaves_a_record(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    # By default those of a list, here a short one; a point estimate is quick.
+    monkeypatch.setattr(surrogate_comparison, "USUAL", ("gp", "additive"))
+    where = ["compare-surrogates", str(results.path), "--run", "branin/bayesian/0", "--inference", "map"]
+    result = CliRunner().invoke(app, where, env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    record = json.loads((results.path / "surrogates.json").read_text())
+    assert {row["surrogate"] for row in record["surrogates"]} == {"gp", "additive"}
+    assert record["runs"] == [run_named(results, "bayesian").run_id]
+    for said in ("one step", "leave-", "one-out", "weight", "predicts the next trial best", "surrogates.json"):
+        assert said in result.output
+    alone = CliRunner().invoke(app, [*where, "--surrogates", "gp"])
+    assert alone.exit_code == 0, alone.output
+    assert [row["surrogate"] for row in json.loads((results.path / "surrogates.json").read_text())["surrogates"]] == [
+        "gp"
+    ]
+    refused = CliRunner().invoke(app, [*where, "--surrogates", "gpp"])
+    assert refused.exit_code == 2
+    assert "did you mean 'gp'?" in refused.stderr
+
+
+def test_the_usual_surrogates_are_those_that_can_stand_for_all_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (History(as_space(s), "minimize", ()) for s in ({"x": (0.0, 1.0)}, {"kind": ["a", "b", "c"]}))
+    assert usual([one]) == list(USUAL)
+    monkeypatch.setattr(surrogate_comparison, "USUAL", ("gp", "hsgp"))
+    assert usual([one]) == ["gp", "hsgp"]
+    assert usual([one, other]) == ["gp"]
+
+
+def test_tables_cut_nothing_at_eighty_columns() -> None:
+    row = {
+        "surrogate": "bayesian_neural_network", "ahead": -1.0, "ahead_difference": -123.4, "ahead_se": 12.3,
+        "ahead_weight": 0.5, "loo_difference": -123.4, "loo_se": 12.3, "loo_weight": 0.5, "bad_khat": 1.0,
+        "in_50": 1.0, "in_90": 0.9, "trials": 20,
+    }  # fmt: skip
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_surrogates([row, row], ["branin/bayesian/0"], console)
+    text = console.export_text()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert text.count("bayesian_neural_network -123.4 ± 12.3") == 2
+    assert text.split("\n")[1].split() == ["one", "step", "leave-", "bad", "in", "in"]
+    assert text.split("\n")[2].split() == [
+        "surrogate",
+        "ahead",
+        "weight",
+        "one-out",
+        "weight",
+        "k",
+        "50",
+        "%",
+        "90",
+        "%",
+    ]

@@ -67,14 +67,14 @@ def print_replay(
 
 def print_surrogates(rows: Sequence[Mapping[str, Any]], runs: Sequence[str], console: Console) -> None:
     """A row a surrogate, best one-step-ahead score first: how much lower its log densities are, and its weights."""
-    title = "Log densities less those of the first surrogate, +- standard error"
-    columns = ["surrogate", "one step ahead", "weight", "leave-one-out", "weight", "bad k", "in 50 %", "in 90 %"]
+    title = "Log densities less those of the first surrogate, ± standard error"
+    columns = ["surrogate", "one step\nahead", "weight", "leave-\none-out", "weight", "bad\nk", "in\n50 %", "in\n90 %"]
     table = _table(title, columns)
     for row in rows:
         cells = []
         for kind in ("ahead", "loo"):
             known = row[f"{kind}_difference"] is not None
-            cells.append(f"{row[f'{kind}_difference']:.1f} +- {row[f'{kind}_se']:.1f}" if known else "-")
+            cells.append(f"{row[f'{kind}_difference']:.1f} ± {row[f'{kind}_se']:.1f}" if known else "-")
             cells.append(f"{row[f'{kind}_weight']:.2f}")
         table.add_row(row["surrogate"], *cells, f"{row['bad_khat']:.0%}", f"{row['in_50']:.0%}", f"{row['in_90']:.0%}")
     console.print(table)
@@ -87,9 +87,10 @@ def print_surrogates(rows: Sequence[Mapping[str, Any]], runs: Sequence[str], con
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+        # Of numbers nothing is cut; a long name goes on in the next line.
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0, overflow="fold")
     return table
 
 

@@ -15,6 +15,7 @@ from bayeshpo.registry import check_name, create
 
 if TYPE_CHECKING:
     from bayeshpo.diagnostics.replay import Replay
+    from bayeshpo.experiment.store import RunRecord
 
 
 def diagnose(
@@ -50,6 +51,7 @@ def posterior(
     results: ResultsArgument,
     run: RunOption = None,
     iteration: Annotated[int | None, typer.Option(help="Number of trials it has seen; the last by default.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for figures of it.")] = None,
 ) -> None:
     """Open a kept posterior: hyperparameters, a posterior predictive check, and the line that opens it in Python."""
     from rich.console import Console
@@ -77,6 +79,8 @@ def posterior(
         groups = ", ".join(sorted(tree.children))
         typer.echo(f"groups: {groups}")
         typer.echo(f'xarray.open_datatree("{kept[n]}", engine="zarr", consolidated=False)')
+        for path in [] if output is None else _figures(found, kept[n], output):
+            typer.echo(str(path))
 
 
 def replay(
@@ -121,7 +125,13 @@ def replay(
 
 def compare_surrogates(
     results: ResultsArgument,
-    surrogates: Annotated[str, typer.Option(help="Names of 'bayeshpo list surrogates', as gp,student_t.")],
+    surrogates: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of 'bayeshpo list surrogates', as gp,saas; by default gp, student_t, heteroscedastic, warped, "
+            "warped_outcome and additive, of which those that cannot model the spaces are left out."
+        ),
+    ] = None,
     run: Annotated[
         list[str] | None, typer.Option("--run", help="Whose trials; the first run of each problem by default.")
     ] = None,
@@ -133,13 +143,13 @@ def compare_surrogates(
 
     console = Console()
     with refusals():
-        names = [name.strip() for name in surrogates.split(",")]
+        names = [] if surrogates is None else [name.strip() for name in surrogates.split(",")]
         for name in names:
             check_name("surrogate", name)
         check_name("engine", inference)
         from bayeshpo.analysis.posteriors import print_surrogates
         from bayeshpo.diagnostics.replay import Replay, find_run
-        from bayeshpo.diagnostics.surrogate_comparison import compare, predictions
+        from bayeshpo.diagnostics.surrogate_comparison import compare, predictions, usual
         from bayeshpo.experiment.store import Results, write_json
         from bayeshpo.parallel import one_blas_thread
         from bayeshpo.randomness import Streams
@@ -150,6 +160,7 @@ def compare_surrogates(
         chosen = [find_run(runs, name) for name in run] if run else [r for r in runs if firsts.get(r.problem) is r]
         data_dir = found.experiment.get("data_dir")
         histories = [Replay.of(r, r.trials[-1]["index"], data_dir).whole for r in chosen]
+        names = names or usual(histories)
         engine, said = create("engine", inference, {}), {name: [] for name in names}
         with one_blas_thread():
             pairs = [(name, i) for name in names for i in range(len(histories))]
@@ -165,17 +176,20 @@ def compare_surrogates(
 
 def _look(past: Replay, folder: Path) -> list[Path]:
     """The posterior of that moment as zarr, and the figures that are drawn of one."""
-    from dataclasses import replace
-
-    from bayeshpo.analysis.figures import lengthscales, slice, style
-
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{past.iteration:05d}.zarr"
     past.study.posterior.to_zarr(path, mode="w", zarr_format=2)
-    run = replace(past.run, posteriors=(path,))
-    written = [path]
+    return [path, *_figures(past.run, path, folder)]
+
+
+def _figures(run: RunRecord, path: Path, folder: Path) -> list[Path]:
+    """What is drawn of a run's posterior at some path."""
+    from dataclasses import replace
+
+    from bayeshpo.analysis.figures import lengthscales, predictive, slice, style
+
+    folder.mkdir(parents=True, exist_ok=True)
     with style.settings():
-        for figure in (lengthscales, slice):
-            for drawing in figure.draw([run], style.VENUES["neurips"]):
-                written += style.save(drawing, folder)
-    return written
+        runs, width = [replace(run, posteriors=(path,))], style.VENUES["neurips"]
+        drawings = [drawing for figure in (lengthscales, slice, predictive) for drawing in figure.draw(runs, width)]
+        return [written for drawing in drawings for written in style.save(drawing, folder)]

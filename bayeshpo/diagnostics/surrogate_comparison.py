@@ -17,8 +17,13 @@ from bayeshpo.inference.foresight import foresee
 from bayeshpo.inference.limits import khat_limit
 from bayeshpo.inference.stacked import left_out
 from bayeshpo.inference.stacking import stacked
+from bayeshpo.registry import create
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
+
+# What is compared unless told otherwise: the default surrogate, and those that differ from it in one belief each, on
+# outliers, on noise, on the hyperparameters' scales, on the loss's scale, and on interactions. None needs further data.
+USUAL = ("gp", "student_t", "heteroscedastic", "warped", "warped_outcome", "additive")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,20 @@ def predictions(
     scores = [(one.log_score, one.pit) for s in said if s is not None for one in s]
     ahead, pit = np.array(scores).T
     return Predictions(loo, ahead, pit, float(bad), float(np.mean([s != "ok" for s in statuses])))
+
+
+def usual(histories: Sequence[History]) -> list[str]:
+    """Those of `USUAL` that can stand for the spaces of all histories."""
+    columns = [Columns.of(history.space) for history in histories]
+    return [name for name in USUAL if all(_stands_for(create("surrogate", name, {}), c) for c in columns)]
+
+
+def _stands_for(surrogate: Surrogate, columns: Columns) -> bool:
+    try:
+        surrogate.check(columns)
+    except SpecificationError:
+        return False
+    return True
 
 
 def compare(found: Mapping[str, Sequence[Predictions]]) -> Iterator[dict[str, Any]]:
