@@ -11,14 +11,12 @@ import threading
 import arviz
 import numpy as np
 import pytest
-import xarray as xr
 
 import bayeshpo
 from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.inference.compilation import COMPILATIONS
 from bayeshpo.inference.nuts import NUTS
 from bayeshpo.inference.predictive import predictive
-from bayeshpo.inference.sensitivity import log_components, sensitivity
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import left_out
 from bayeshpo.registry import create
@@ -125,30 +123,6 @@ def test_posterior_is_a_tree_that_arviz_reads(finished):
         truth = np.array([bowl({"x": p[0], "z": p[1]}) for p in points])
         mean, sd = (slices[k].sel(hyperparameter=name).to_numpy() for k in ("mean", "sd"))
         assert (np.abs(mean - truth) < 4.5 * sd + 1e-3).all()
-
-
-def test_power_scaling_by_arviz_is_ours(finished):
-    s, _ = finished
-    tree, posterior = s.posterior["power_scaling"], s.searcher._known.posterior(s.history, s.streams)
-    Q = posterior.equally_weighted.reshape(posterior.size, -1)
-    components = log_components(posterior, Q)
-    total = tree["log_likelihood"]["outcome"].stack(sample=("chain", "draw"))
-    np.testing.assert_allclose(total, components["likelihood"], rtol=1e-8, atol=1e-8)
-    assert set(tree["log_prior"].data_vars) == set(tree["posterior"].data_vars)
-    # On the hyperparameters' own scale, which distances between distributions depend on; on the logarithm it is ours.
-    assert set(arviz.psense_summary(tree).columns) == {"prior", "likelihood", "diagnosis"}
-    names = [n for n in tree["posterior"].data_vars if n != "mean"]
-    logs = tree["posterior"].to_dataset().assign({n: np.log(tree["posterior"][n]) for n in names})
-    groups = {"posterior": logs} | {name: tree[name].to_dataset() for name in ("log_prior", "log_likelihood")}
-    found = arviz.psense_summary(xr.DataTree.from_dict(groups), round_to=9)
-    ours = sensitivity(posterior, Q, components)
-    for component in ("prior", "likelihood"):
-        for name, value in ours[f"{component}_sensitivity"].items():
-            assert found.loc[name, component] == pytest.approx(value, rel=1e-6, abs=1e-6)
-    # Leave-one-out densities are something else, and say so; there is no log prior beside them.
-    assert "leave-one-out" in s.posterior["log_likelihood"].attrs["densities"]
-    with pytest.raises(TypeError, match="log prior not found"):
-        arviz.psense_summary(s.posterior)
 
 
 def test_predictive_groups_are_those_of_the_posterior(finished):

@@ -30,7 +30,6 @@ from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.inference.stacked_posterior import allotted, labels
-from bayeshpo.inference.stacked_tree import by_weights
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.surrogates.additive import AdditiveGaussianProcess
 from bayeshpo.surrogates.base import Surrogate
@@ -304,30 +303,6 @@ def test_posterior_of_a_study_has_members_weights_and_slices(told_study, tmp_pat
     tree.to_zarr(tmp_path / "posterior.zarr", mode="w", zarr_format=2)
     again = xr.open_datatree(tmp_path / "posterior.zarr", engine="zarr", consolidated=False)
     assert again["posterior"].to_dataset().equals(tree["posterior"].to_dataset())
-
-
-def test_each_predictive_draw_of_a_mixture_is_of_a_member_by_the_weights():
-    # Outcomes say which member, chain and draw they are of; of the second there are fewer chains and draws.
-    def member(k, chains, draws):
-        outcome = 1e4 * k + 1e3 * np.arange(chains)[:, None, None] + np.arange(draws)[:, None] + np.zeros(3)
-        dataset = xr.Dataset({"outcome": (("chain", "draw", "trial"), outcome)})
-        return xr.DataTree.from_dict({"posterior_predictive": dataset, "log_likelihood": dataset - 1.0})
-
-    members = {"a": member(0, 4, 800), "b": member(1, 2, 400)}
-    weights = np.array([0.7, 0.3])
-    found = by_weights(members, weights, True, np.random.default_rng(0))
-    chosen = found["sample_stats"]["member"]
-    assert chosen.shape == (2, 400)
-    # Of 800 independent draws: four standard errors.
-    assert float((chosen == 1).mean()) == pytest.approx(0.3, abs=4.0 * np.sqrt(0.21 / 800))
-    outcome = found["posterior_predictive"]["outcome"].transpose("chain", "draw", "trial").values
-    of_a = 2e3 * np.arange(2)[:, None] + 2.0 * np.arange(400)
-    of_b = 1e4 + 1e3 * np.arange(2)[:, None] + np.arange(400)
-    np.testing.assert_array_equal(outcome, np.where(chosen.values == 0, of_a, of_b)[:, :, None] + np.zeros(3))
-    likelihood = found["log_likelihood"]["outcome"].transpose("chain", "draw", "trial").values
-    np.testing.assert_array_equal(likelihood, outcome - 1.0)
-    assert "log_likelihood" not in by_weights(members, weights, False, np.random.default_rng(0))
-    assert by_weights(members | {"c": xr.DataTree()}, np.ones(3) / 3, True, np.random.default_rng(0)) == {}
 
 
 def test_a_mixture_of_one_is_its_member():
