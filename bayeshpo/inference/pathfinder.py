@@ -30,11 +30,10 @@ class Pathfinder(Engine):
     """Of the Gaussians that L-BFGS implies along its way to a mode, the one of the best evidence bound; several ways.
 
     Draws of all paths, a quarter of them with heavier tails for the weights to see by, are pooled and weighed by
-    importance; their proposal is the mixture of the paths' Gaussians (the
-    balance heuristic of Veach and Guibas 1995; the paper weighs each draw by its own path's Gaussian, with more
-    variance). The k-hat of these weights says whether the paths together cover the posterior: within `khat_limit`
-    averages over the weighted draws can be trusted, and status "ok" also asks for more than 400 effective draws. A mode
-    that no path reached goes unnoticed.
+    importance; their proposal is the mixture of the paths' Gaussians (the balance heuristic of Veach and Guibas 1995;
+    the paper weighs each draw by its own path's Gaussian, with more variance). The k-hat of these weights says whether
+    the paths together cover the posterior: within `khat_limit` averages over the weighted draws can be trusted, and
+    status "ok" also asks for more than 400 effective draws. A mode that no path reached goes unnoticed.
 
     Parameters
     ----------
