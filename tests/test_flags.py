@@ -137,7 +137,7 @@ CASES = {
     stuck_in_two_modes: {"R-hat", "nested R-hat", "bulk ESS", "tail ESS", "MCSE"},
     outliers: {"LOO k-hat"},
     too_sure_of_its_noise: {"PIT", "coverage"},
-    a_prior_against_the_data: {"prior conflict"},
+    a_prior_against_the_data: {"psense"},
 }
 
 

@@ -101,8 +101,8 @@ CHECKS = (
         _of("loo_bad_share", lambda v: v <= LOO_BAD_LIMIT),
         of_draws=False,
     ),
-    # Nor are they for a prior that the data speak against.
-    Check("prior conflict", _always(f"psense <= {SENSITIVITY_LIMIT:g}"), _no_conflict, of_draws=False),
+    # Nor are they for a prior that matters beside the data, or against them.
+    Check("psense", _always(f"<= {SENSITIVITY_LIMIT:g}"), _no_conflict, of_draws=False),
 )
 # What a fit may be that passed all of these: its engine says no, or there are no draws at all.
 OTHER, FAILED = "other", "failed"

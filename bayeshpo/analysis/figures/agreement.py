@@ -34,9 +34,11 @@ def _figure(page: Page, width: float) -> Drawing:
             _points(axes, fits, floor, Look(PRIOR, "x", "--"))
             _points(axes, fits, name, look)
             guides(axes)
-    for axes, (_, label) in zip(grid[:, 0], _SHOWN.values(), strict=True):
+    for axes, (name, (floor, label)) in zip(grid[:, 0], _SHOWN.items(), strict=True):
         axes.set_ylabel(label, multialignment="center")
-        axes.set_ylim(bottom=0.0)
+        # A point estimate's proposal is now and then the better one.
+        lowest = np.nanmin([column(page.rows, name), column(page.rows, floor)], initial=0.0)
+        axes.set_ylim(bottom=1.1 * lowest)
     titles(grid, page)
     figure.align_ylabels()
     apart, floor = column(page.rows, "point_distance"), column(page.rows, "halves_distance")
