@@ -16,6 +16,8 @@ from bayeshpo.space import INACTIVE
 
 NOTHING = "no quantiles of the optimum's place are on record"
 _MOST = 12
+# Inches for the legend below the panels.
+_LEGEND = 0.5
 
 
 def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
@@ -33,13 +35,16 @@ def _figure(page: Page, several: bool, width: float) -> Drawing:
     optima = optima_of(fits[0][0])
     color = looks([page.searcher])[page.searcher].color
     figure, cells = panels(shown, width)
+    figure.set_figheight(figure.get_figheight() + _LEGEND)
     for axes, name in zip(cells, shown, strict=True):
         bands(axes, fits, lambda row, name=name: row["optimum_place"].get(name), color)
         for at in sorted({float(place[name]) for place in optima if place[name] != INACTIVE}):
             axes.axhline(at, color=DATA, linewidth=0.8, linestyle="--")
         axes.set_ylim(0.0, 1.0)
+        # A label of the whole figure would be where the legend is.
+        axes.set_xlabel("trials seen")
+        axes.label_outer()
     figure.suptitle(words(problem), fontsize="medium", x=0.01, ha="left")
-    figure.supxlabel("trials seen", fontsize="medium")
     figure.supylabel("place of the optimum", fontsize="medium")
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=color, linewidth=0.9, label="median"),
@@ -47,7 +52,7 @@ def _figure(page: Page, several: bool, width: float) -> Drawing:
     ]
     if optima:
         handles.append(Line2D([], [], color=DATA, linewidth=0.8, linestyle="--", label="true optimum"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), columnspacing=1.0, handlelength=1.4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.0, handlelength=1.4)
     name = file_name("place", page.searcher, problem) if several else file_name("place", problem)
     return Drawing(name, figure, _caption(page, problem, len(shown), len(names), len(optima)))
 
