@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.spatial import KDTree
 
+from bayeshpo.ascent import ascend
 from bayeshpo.errors import SpaceExhausted
 from bayeshpo.space import INACTIVE, SearchSpace
 
 _SAME = 1e-9
 _FLAT = 1e-9
+# Points that are no farther from each other are next to each other.
+_NEXT = 0.1
+# How many others a top is held against.
+_NEAREST = 8
 
 
 class Objective(Protocol):
@@ -58,11 +63,11 @@ class Maximum:
 
 @dataclass(frozen=True)
 class Maximizer:
-    """Score many candidates roughly, the better ones again, refine from several places, and choose on all draws.
+    """Score many candidates roughly, the better ones again, refine from several hills, and choose on all draws.
 
-    Continuous coordinates move by L-BFGS-B, all starts in one batch; discrete ones by steepest ascent over their
-    neighbours, in turn with the continuous ones. A small finite space is searched exhaustively. The result is never
-    worse than the best candidate that was scored twice.
+    Continuous coordinates move by a projected quasi-Newton method, all starts side by side; discrete ones by steepest
+    ascent over their neighbours, in turn with the continuous ones. A small finite space is searched exhaustively. The
+    result is never worse than the best candidate that was scored twice.
 
     Parameters
     ----------
@@ -121,9 +126,14 @@ class Maximizer:
             pool = free(self.pool(space, best, rng))
             if len(pool) == 0:
                 raise SpaceExhausted(f"no untried configuration among {self.candidates} random ones")
-            pool = pool[_best_few(objective.rough(pool), self.kept)]
+            roughly = _finite(objective.rough(pool))
+            # The points of a broad hill would leave none of a narrow one that is higher.
+            hills = _apart(pool, np.where(_tops(pool, roughly), roughly, -np.inf), 2 * self.starts)
+            pool = pool[np.concatenate([hills, np.setdiff1d(_best_few(roughly, self.kept), hills)])]
             scores = objective.value(pool)
-            starts = pool[_apart(pool, scores, self.starts)]
+            ranks = np.argsort(np.argsort(_finite(scores), kind="stable"))
+            first = (np.arange(len(pool)) < len(hills)) | (ranks == len(pool) - 1)
+            starts = pool[_apart(pool, ranks + len(pool) * first, self.starts)]
             refined = np.concatenate([starts, free(self._refine(objective, space, starts, free))])
         finite = scores[np.isfinite(scores)]
         if len(finite) == 0 or np.ptp(finite) < _FLAT:
@@ -162,7 +172,8 @@ class Maximizer:
         for _ in range(self.rounds):
             before = Z.copy()
             if space.continuous.any():
-                Z = _ascend(objective, Z, space.continuous, space.active(Z))
+                # Inactive entries would be put back in the end.
+                Z = ascend(objective.value_and_gradient, Z, space.active(Z) & space.continuous)
             if not space.continuous.all():
                 Z = np.stack([_step(objective, space, z, free) for z in Z])
             if np.allclose(Z, before, atol=1e-6):
@@ -170,31 +181,6 @@ class Maximizer:
             if space.continuous.all():
                 break
         return space.snap(Z)
-
-
-def _ascend(objective: Objective, Z: np.ndarray, continuous: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """L-BFGS-B on the continuous columns of all rows of Z (m, D) together; a row that got worse is put back.
-
-    Inactive entries stay where they are, because they would be put back there at the end.
-    """
-
-    def negative(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        moved = Z.copy()
-        moved[:, continuous] = flat.reshape(len(Z), -1)
-        value, gradient = objective.value_and_gradient(moved)
-        if not np.isfinite(value).all() or not np.isfinite(gradient).all():
-            return 1e100, np.zeros_like(flat)
-        return -float(value.sum()), -np.where(active, gradient, 0.0)[:, continuous].ravel()
-
-    start = Z[:, continuous].ravel()
-    found = minimize(
-        negative, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(start),
-        options={"maxiter": 50, "ftol": 1e-6},
-    )  # fmt: skip
-    moved = Z.copy()
-    moved[:, continuous] = np.clip(found.x, 0.0, 1.0).reshape(len(Z), -1)
-    better = objective.value(moved) >= objective.value(Z)
-    return np.where(better[:, None], moved, Z)
 
 
 def _step(
@@ -239,15 +225,29 @@ def _among(Z: np.ndarray, taken: np.ndarray) -> np.ndarray:
 
 
 def _best_few(scores: np.ndarray, n: int) -> np.ndarray:
-    return np.argsort(-np.where(np.isfinite(scores), scores, -np.inf), kind="stable")[:n]
+    return np.argsort(-_finite(scores), kind="stable")[:n]
+
+
+def _finite(scores: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(scores), scores, -np.inf)
+
+
+def _tops(Z: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Which rows of Z (m, D) are no worse than any of those that are nearest to them."""
+    if len(Z) <= _NEAREST:
+        return np.ones(len(Z), dtype=bool)
+    _, nearest = KDTree(Z).query(Z, k=_NEAREST + 1)
+    return scores >= scores[nearest].max(axis=1)
 
 
 def _apart(Z: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
-    """Indices of up to n best rows that are not next to each other."""
-    chosen: list[int] = []
-    for i in _best_few(scores, len(scores)):
-        if all(np.abs(Z[i] - Z[k]).max() > 0.1 for k in chosen):
-            chosen.append(int(i))
-        if len(chosen) == n:
+    """Indices of up to n best rows of Z (m, D) that are not next to each other; those of -inf are left out."""
+    left = scores.astype(float)
+    chosen = [int(np.argmax(left))]
+    while len(chosen) < n:
+        left[np.abs(Z - Z[chosen[-1]]).max(axis=1) <= _NEXT] = -np.inf
+        k = int(np.argmax(left))
+        if left[k] == -np.inf:
             break
+        chosen.append(k)
     return np.array(chosen)

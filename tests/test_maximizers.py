@@ -49,7 +49,7 @@ class Bumps:
     def value_and_gradient(self, Z):
         value, parts, difference = self._value(Z)
         weights = parts / parts.sum(axis=1, keepdims=True)
-        return value, np.einsum("mk,mkd->md", weights, -difference) / self.width**2
+        return value, np.einsum("mk,mkd->md", weights / self.width**2, -difference)
 
     def careful(self, Z):
         return self.value(Z), np.full(len(Z), 0.01)
@@ -98,6 +98,16 @@ def conditional_space(forbidden=False):
             ForbiddenAndConjunction(ForbiddenEqualsClause(kernel, "linear"), ForbiddenEqualsClause(shrinking, True))
         )
     return as_space(space)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_broad_hill_does_not_hide_a_narrow_one_that_is_higher(seed):
+    """Most candidates on the broad one are above all of those on the narrow one, whose top is 1.5 times as high."""
+    objective = Bumps(2)
+    objective.centres, objective.heights = np.array([[0.3, 0.3], [0.8, 0.8]]), np.array([1.0, 1.5])
+    objective.width = np.array([0.15, 0.008])
+    found = maximise(objective, PLANE, seed=seed)
+    assert found.value >= np.log(1.5) + ALMOST
 
 
 @pytest.mark.parametrize("seed", range(5))
