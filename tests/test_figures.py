@@ -27,7 +27,7 @@ NAMES = [
     "slice_svc_digits", "convergence", "checks",
 ]  # fmt: skip
 # What fits without the diagnostics of today cannot have; see test_diagnosis for these.
-OF_DIAGNOSTICS = {"reuse", "pit", "coverage", "fan", "agreement", "optimum", "predictors"}
+OF_DIAGNOSTICS = {"reuse", "pit", "coverage", "fan", "agreement", "optimum", "place", "predictors"}
 # What two searchers cannot have, too.
 LEFT_OUT = {"critical"} | OF_DIAGNOSTICS
 

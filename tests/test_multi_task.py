@@ -14,11 +14,12 @@ from surrogate_cases import OF_THE_TRIALS, TREE, left_out_by_hand, matern52, tra
 from bayeshpo.diagnostics.calibration import DRAWS, JOINT, Calibration
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment import spec
+from bayeshpo.experiment.recorded import recalled
 from bayeshpo.experiment.worker import execute
+from bayeshpo.history import History
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.problems.synthetic import Branin
-from bayeshpo.registry import create
 from bayeshpo.space import as_space
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
@@ -206,8 +207,6 @@ def test_earlier_runs_by_their_folders(tmp_path):
     trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
     expected = EarlierTask.of(history_of(space, [t["configuration"] for t in trials], [t["value"] for t in trials]))
     assert len(expected.y) == 7
-    arguments = dict(later.searcher.arguments["surrogate"])
-    surrogate = create("surrogate", arguments.pop("name"), arguments)
-    assert surrogate == MultiTaskGaussianProcess(earlier=(expected,))
+    assert later.searcher.build()._parts.surrogate(History(space)) == MultiTaskGaussianProcess(earlier=(expected,))
     with pytest.raises(SpecificationError, match="expected the folder of a run, as results/NAME/runs/ID, got none"):
-        MultiTaskGaussianProcess(earlier=(str(tmp_path),))
+        recalled({"surrogate": {"name": "multi_task", "earlier": [str(tmp_path)]}})

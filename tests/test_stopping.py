@@ -291,7 +291,7 @@ def test_registered_rules_are_the_public_ones_by_the_names_of_their_texts():
 
 def with_surrogate(trials=()):
     # Few draws: what is decided is at stake here, not how well. With this seed some trials fail.
-    return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(inference=Sequential(draws=100)), seed=3, trials=trials)
+    return bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(inference=Sequential(draws=100)), seed=0, trials=trials)
 
 
 @pytest.fixture(scope="module")

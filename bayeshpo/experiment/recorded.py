@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.experiment.spec import ProblemSpec
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.history import History
 from bayeshpo.problem import Problem, aims, is_noisy
@@ -30,5 +31,20 @@ def history_in(folder: str | os.PathLike[str]) -> History:
     path = Path(folder)
     if not (path / "spec.json").is_file():
         raise SpecificationError(f"{path}: expected the folder of a run, as results/NAME/runs/ID, got none")
+    from bayeshpo.experiment.spec import ProblemSpec
+
     run = RunRecord.read(path)
     return recorded_history(run, ProblemSpec.model_validate(run.spec["problem"]).build())
+
+
+def recalled(part: Any) -> Any:
+    """A part of an experiment's file with ``earlier``, a list of runs' folders wherever it stands, as their histories.
+
+    Raises
+    ------
+    SpecificationError
+        As `history_in`.
+    """
+    if isinstance(part, Mapping):
+        return {k: [history_in(run) for run in v] if k == "earlier" else recalled(v) for k, v in part.items()}
+    return [recalled(value) for value in part] if isinstance(part, list) else part

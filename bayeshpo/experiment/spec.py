@@ -118,7 +118,9 @@ class SearcherSpec(_Part):
 
     def build(self) -> Searcher:
         """A new instance of the searcher."""
-        return registry.create("searcher", self.name, self.arguments)
+        from bayeshpo.experiment.recorded import recalled
+
+        return registry.create("searcher", self.name, recalled(self.arguments))
 
     def takes(self, problem: ProblemSpec) -> bool:
         """Whether the searcher is to work on a problem."""

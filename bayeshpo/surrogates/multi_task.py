@@ -43,13 +43,6 @@ class EarlierTask:
         data = TrainingData.of(history)
         return cls(Columns.of(history.space), tuple(map(tuple, data.X.tolist())), tuple(data.y.tolist()))
 
-    @classmethod
-    def recorded(cls, folder: str) -> EarlierTask:
-        """The trials of the run in a folder, ``RESULTS/runs/ID``."""
-        from bayeshpo.experiment.recorded import history_in
-
-        return cls.of(history_in(folder))
-
 
 @dataclass(frozen=True)
 class MultiTaskGaussianProcess(GaussianProcess):
@@ -64,8 +57,9 @@ class MultiTaskGaussianProcess(GaussianProcess):
     Parameters
     ----------
     earlier
-        The earlier tasks, see `after`; in an experiment's file folders of runs, ``RESULTS/runs/ID``. Without any it is
-        `gp`. Means, amplitudes and noise of all tasks have the priors of this study's; see `GaussianProcess`.
+        The earlier tasks, or histories, see `after`; in an experiment's file folders of runs, ``RESULTS/runs/ID``.
+        Without any it is `gp`. Means, amplitudes and noise of all tasks have the priors of this study's; see
+        `GaussianProcess`.
     """
 
     earlier: tuple[EarlierTask, ...] = ()
@@ -73,7 +67,7 @@ class MultiTaskGaussianProcess(GaussianProcess):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        tasks = tuple(EarlierTask.recorded(task) if isinstance(task, str) else task for task in self.earlier)
+        tasks = tuple(EarlierTask.of(task) if isinstance(task, History) else task for task in self.earlier)
         object.__setattr__(self, "earlier", tasks)
 
     @classmethod
