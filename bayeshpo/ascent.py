@@ -59,9 +59,9 @@ def ascend(function: ValueAndGradient, start: np.ndarray, moves: np.ndarray) -> 
         taken = found - value[on] >= _ENOUGH * np.maximum((slope[on] * moved).sum(axis=1), 0.0)
         step[on[~taken]] *= _SHORTER
         rows = on[taken]
-        bent = _updated(inverse[rows], begun[rows], moved[taken], slope[rows] - rise[taken])
+        fallen = slope[rows] - rise[taken]
+        inverse[rows], begun[rows] = _updated(inverse[rows], begun[rows], moved[taken], fallen)
         Z[rows], value[rows], slope[rows] = there[taken], found[taken], rise[taken]
-        inverse[rows], begun[rows] = bent
         step[rows] = _direction(Z[rows], slope[rows], inverse[rows], begun[rows])
         promised = (slope[rows] * step[rows]).sum(axis=1)
         step[rows[promised <= _GAIN * np.maximum(1.0, np.abs(value[rows]))]] = 0.0

@@ -131,6 +131,7 @@ class Maximizer:
             hills = _apart(pool, np.where(_tops(pool, roughly), roughly, -np.inf), 2 * self.starts)
             pool = pool[np.concatenate([hills, np.setdiff1d(_best_few(roughly, self.kept), hills)])]
             scores = objective.value(pool)
+            # The best of all, the hills, and where there are too few of these the others.
             ranks = np.argsort(np.argsort(_finite(scores), kind="stable"))
             first = (np.arange(len(pool)) < len(hills)) | (ranks == len(pool) - 1)
             starts = pool[_apart(pool, ranks + len(pool) * first, self.starts)]

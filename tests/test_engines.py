@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 from surrogate_cases import PLANE, density_on, wavy
+from toy_surrogates import Funnel
 
 from bayeshpo.inference.advi import ADVI
 from bayeshpo.inference.compilation import COMPILATIONS, Stopwatch, compiling
@@ -73,21 +74,6 @@ class Square(Bare):
             y = pm.Data("y", y)
             root = pm.Normal("root", 0.3, 1.0)
             pm.Normal("outcome", root**2, 0.3, observed=y)
-        return model
-
-
-@dataclass(frozen=True)
-class Funnel(Bare):
-    """scale ~ N(0, 3), x ~ N(0, exp(scale / 2)) nine times, whatever the data (Neal 2003)."""
-
-    name = "funnel"
-
-    def model(self, columns, X, y):
-        with pm.Model() as model:
-            pm.Data("X", X)
-            pm.Data("y", y)
-            scale = pm.Normal("scale", 0.0, 3.0)
-            pm.Normal("x", 0.0, pm.math.exp(scale / 2.0), shape=9)
         return model
 
 
@@ -298,7 +284,7 @@ def test_two_modes_have_their_weights(engine):
 
 @pytest.mark.parametrize("engine", WEIGHED, ids=["laplace", "mean_field", "full_rank", "pathfinder"])
 def test_khat_flags_an_approximation_that_does_not_fit(engine):
-    report = engine.fit(bare_density(Funnel()), bare_data([[0.0]], [0.0]), rng=np.random.default_rng(0)).report
+    report = engine.fit(bare_density(Funnel(width=9)), bare_data([[0.0]], [0.0]), rng=np.random.default_rng(0)).report
     assert report.status == "not_converged"
     # The estimate of a k-hat beyond 0.7 errs by some 1.7 / sqrt(3 sqrt(S)), 0.17 with 1,000 draws.
     assert report.khat > 0.7 - 2.0 * 0.17

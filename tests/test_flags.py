@@ -59,20 +59,6 @@ class EitherSign(Line):
         return pt.abs(p["level"]) + (X * p["slope"]).sum(axis=1)
 
 
-class MildFunnel(Funnel):
-    """v ~ N(0, 1.6), x ~ N(0, exp(v / 2)): deep enough for steps to be too long in it, and no deeper."""
-
-    name = "mild_funnel"
-
-    def model(self, columns, X, y):
-        with pm.Model() as model:
-            pm.Data("X", X)
-            pm.Data("y", y)
-            v = pm.Normal("v", 0.0, 1.6)
-            pm.Normal("x", 0.0, pm.math.exp(v / 2.0), shape=1)
-        return model
-
-
 def line(n, seed):
     """n outcomes of 1 + x with noise: its quantiles in random order, so that nothing is flagged by chance."""
     rng = np.random.default_rng(seed)
@@ -153,7 +139,7 @@ def flags(posterior, further):
     row = posterior.report.to_row() | closely(posterior)
     found = {check.name for check in CHECKS if check.passed(row) is False}
     said = [foresee(posterior, further.X[[i]], further.y[[i]]) for i in range(len(further.y))]
-    ahead = Ahead.of([(None, [one.to_row() for of in said for one in of or ()])])  # type: ignore[list-item]
+    ahead = Ahead.of([(None, [one.to_row() for of in said for one in of or ()])])
     assert len(ahead) == len(further.y)
     if ahead.leaves_band:
         found.add("PIT")
@@ -181,7 +167,8 @@ def sampled(surrogate, draws):
 
 
 def test_a_mild_funnel_raises_divergences_alone():
-    assert sampled(MildFunnel(), 800) == {"divergences"}
+    """Deep enough for steps to be too long in it, and no deeper."""
+    assert sampled(Funnel(depth=1.6, width=1), 800) == {"divergences"}
 
 
 def test_a_deep_funnel_raises_all_that_is_said_of_a_sampler():

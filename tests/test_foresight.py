@@ -124,7 +124,7 @@ def test_sensitivity_is_the_derivative_of_the_distance_by_the_power():
     Q = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)[:, None]
     log_component = -0.5 * Q[:, 0] ** 2
     flat = np.zeros(len(Q))
-    found = sensitivity(_Posterior(), Q, {"prior": log_component, "likelihood": flat})  # type: ignore[arg-type]
+    found = sensitivity(_Posterior(), Q, {"prior": log_component, "likelihood": flat})
     lower, upper = (distance(power, Q.max()) for power in NEAR)
     exact = (lower / -np.log2(NEAR[0]) + upper / np.log2(NEAR[1])) / 2.0
     assert found["prior_sensitivity"]["q"] == pytest.approx(exact, rel=0.1)
@@ -196,7 +196,7 @@ def test_every_trial_of_a_batch_is_scored_once():
     assert [row.get("ahead_trial") for row in s.reports] == [None] * 4 + [7] + [None] * 3
     row = s.reports[4]
     assert [one["ahead_trial"] for one in row["ahead_earlier"]] == [4, 6]
-    ahead = Ahead.of([(None, s.reports)])  # type: ignore[list-item]
+    ahead = Ahead.of([(None, s.reports)])
     assert list(ahead.pit) == [one["ahead_pit"] for one in (*row["ahead_earlier"], row)]
     assert len(ahead.log_score) == 3
     json.dumps(s.reports, allow_nan=False)

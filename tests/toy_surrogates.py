@@ -104,16 +104,18 @@ class Broken(Toy):
 
 @dataclass(frozen=True)
 class Funnel(Toy):
-    """Neal's funnel (2003): v ~ N(0, 3), four x ~ N(0, exp(v / 2)); nothing in it depends on data."""
+    """Neal's funnel (2003): v ~ N(0, depth), so many x ~ N(0, exp(v / 2)); nothing in it depends on data."""
 
+    depth: float = 3.0
+    width: int = 4
     name = "funnel"
 
     def model(self, columns, X, y):
         with pm.Model() as model:
             pm.Data("X", X)
             pm.Data("y", y)
-            v = pm.Normal("v", 0.0, 3.0)
-            pm.Normal("x", 0.0, pm.math.exp(v / 2.0), shape=4)
+            v = pm.Normal("v", 0.0, self.depth)
+            pm.Normal("x", 0.0, pm.math.exp(v / 2.0), shape=self.width)
         return model
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.errors import SpecificationError, one_line
-from bayeshpo.experiment.spec import ProblemSpec
-from bayeshpo.experiment.store import RunRecord, read_json
-from bayeshpo.problem import Problem, optimisers
+from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.recorded import recorded_problem
+from bayeshpo.experiment.store import RunRecord
+from bayeshpo.problem import optimisers
 from bayeshpo.space import SearchSpace
 
 
@@ -22,7 +22,7 @@ def space_of(run: RunRecord) -> SearchSpace:
     SpecificationError
         If the problem cannot be built here, or has other hyperparameters than the run had.
     """
-    return _problem_of(run).space
+    return recorded_problem(run).space
 
 
 def optima_of(run: RunRecord) -> list[dict[str, float]]:
@@ -31,7 +31,7 @@ def optima_of(run: RunRecord) -> list[dict[str, float]]:
     Empty where the problem names none, or cannot be built here.
     """
     try:
-        problem = _problem_of(run)
+        problem = recorded_problem(run)
     except SpecificationError:
         return []
     names = problem.space.names
@@ -55,16 +55,3 @@ def positions(space: SearchSpace, trials: Sequence[Mapping[str, Any]]) -> np.nda
         return space.encode(trial["configuration"] for trial in trials)
     except ValueError as error:
         raise SpecificationError(f"a trial on record is not of this space: {error}") from None
-
-
-def _problem_of(run: RunRecord) -> Problem:
-    data_dir = read_json(run.path.parents[1] / "experiment.json").get("data_dir")
-    try:
-        problem = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir)
-    except (SpecificationError, OSError, TypeError, ValueError) as error:
-        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
-    if list(problem.space.names) != list(run.spec["space"]):
-        recorded = ", ".join(run.spec["space"])
-        known = ", ".join(problem.space.names)
-        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
-    return problem

@@ -1,17 +1,38 @@
-"""The trials of a run on record as the history that a searcher sees."""
+"""What a run on record was about: its problem, and its trials as the history that a searcher sees."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bayeshpo.errors import SpecificationError
-from bayeshpo.experiment.store import RunRecord
+from bayeshpo.errors import SpecificationError, one_line
+from bayeshpo.experiment.spec import ProblemSpec
+from bayeshpo.experiment.store import RunRecord, read_json
 from bayeshpo.history import History
 from bayeshpo.problem import Problem, aims, is_noisy
 from bayeshpo.trial import Trial
+
+
+def recorded_problem(run: RunRecord) -> Problem:
+    """The problem of a run, with the folder of data that its experiment names.
+
+    Raises
+    ------
+    SpecificationError
+        If it cannot be built here, or has other hyperparameters than the run had.
+    """
+    experiment = run.path.parents[1] / "experiment.json"
+    data_dir = read_json(experiment).get("data_dir") if experiment.is_file() else None
+    try:
+        problem = ProblemSpec.model_validate(run.spec["problem"]).build(data_dir)
+    except (SpecificationError, OSError, TypeError, ValueError) as error:
+        raise SpecificationError(f"the problem cannot be built here: {one_line(error)}") from None
+    if list(problem.space.names) != list(run.spec["space"]):
+        recorded = ", ".join(run.spec["space"])
+        known = ", ".join(problem.space.names)
+        raise SpecificationError(f"expected the problem's hyperparameters {known}, got {recorded} on record")
+    return problem
 
 
 def recorded_history(run: RunRecord, problem: Problem) -> History:
@@ -20,31 +41,24 @@ def recorded_history(run: RunRecord, problem: Problem) -> History:
     return History(problem.space, run.spec["direction"], trials, aims=aims(problem), noisy=is_noisy(problem))
 
 
-def history_in(folder: str | os.PathLike[str]) -> History:
-    """All trials of the run in a folder, ``RESULTS/runs/ID``.
+def recalled(part: Any) -> Any:
+    """A part of an experiment's file with ``earlier``, folders ``RESULTS/runs/ID`` wherever it stands, as their tasks.
 
     Raises
     ------
     SpecificationError
-        If the folder holds no run, or its problem cannot be made here.
+        If a folder holds no run, or its problem cannot be built here.
     """
+    if isinstance(part, Mapping):
+        return {k: tuple(map(_task, v)) if k == "earlier" else recalled(v) for k, v in part.items()}
+    return [recalled(value) for value in part] if isinstance(part, list) else part
+
+
+def _task(folder: str) -> Any:
+    from bayeshpo.surrogates.multi_task import EarlierTask
+
     path = Path(folder)
     if not (path / "spec.json").is_file():
         raise SpecificationError(f"{path}: expected the folder of a run, as results/NAME/runs/ID, got none")
-    from bayeshpo.experiment.spec import ProblemSpec
-
     run = RunRecord.read(path)
-    return recorded_history(run, ProblemSpec.model_validate(run.spec["problem"]).build())
-
-
-def recalled(part: Any) -> Any:
-    """A part of an experiment's file with ``earlier``, a list of runs' folders wherever it stands, as their histories.
-
-    Raises
-    ------
-    SpecificationError
-        As `history_in`.
-    """
-    if isinstance(part, Mapping):
-        return {k: [history_in(run) for run in v] if k == "earlier" else recalled(v) for k, v in part.items()}
-    return [recalled(value) for value in part] if isinstance(part, list) else part
+    return EarlierTask.of(recorded_history(run, recorded_problem(run)))

@@ -57,18 +57,12 @@ class MultiTaskGaussianProcess(GaussianProcess):
     Parameters
     ----------
     earlier
-        The earlier tasks, or histories, see `after`; in an experiment's file folders of runs, ``RESULTS/runs/ID``.
-        Without any it is `gp`. Means, amplitudes and noise of all tasks have the priors of this study's; see
-        `GaussianProcess`.
+        The earlier tasks, see `after`; in an experiment's file folders of runs, ``RESULTS/runs/ID``. Without any it is
+        `gp`. Means, amplitudes and noise of all tasks have the priors of this study's; see `GaussianProcess`.
     """
 
     earlier: tuple[EarlierTask, ...] = ()
     name = "multi_task"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        tasks = tuple(EarlierTask.of(task) if isinstance(task, History) else task for task in self.earlier)
-        object.__setattr__(self, "earlier", tasks)
 
     @classmethod
     def after(cls, histories: Iterable[History]) -> MultiTaskGaussianProcess:

@@ -17,6 +17,7 @@ _SHOWN = {
     "point_distance": ("halves_distance", "distance of\nthe proposals"),
     "point_loss": ("halves_loss", "acquisition\nlost"),
 }
+_HALVES = Look(PRIOR, "x", "--")
 
 
 def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
@@ -31,7 +32,7 @@ def _figure(page: Page, width: float) -> Drawing:
     grid = figure.subplots(len(_SHOWN), len(page.problems), sharex="col", sharey="row", squeeze=False)
     for fits, panels in zip(page.problems.values(), grid.T, strict=True):
         for axes, (name, (floor, _)) in zip(panels, _SHOWN.items(), strict=True):
-            _points(axes, fits, floor, Look(PRIOR, "x", "--"))
+            _points(axes, fits, floor, _HALVES)
             _points(axes, fits, name, look)
             guides(axes)
     for axes, (name, (floor, label)) in zip(grid[:, 0], _SHOWN.items(), strict=True):
@@ -51,7 +52,7 @@ def _figure(page: Page, width: float) -> Drawing:
         f"{np.median(apart):.2g}."
     )
     if np.isfinite(floor).any():
-        style["two halves of the draws"] = Look(PRIOR, "x", "--")
+        style["two halves of the draws"] = _HALVES
         caption += _judged(apart, floor)
     legend(figure, style, width)
     return Drawing(page.name, figure, caption)

@@ -48,7 +48,7 @@ def pages(name: str, fits: Sequence[Fits], has: Callable[[Row], bool], per_page:
 
 
 def columns_fitting(width: float) -> int:
-    """How many problems stand side by side."""
+    """How many panels stand side by side."""
     return 4 if width >= WIDE else 2
 
 
@@ -73,7 +73,7 @@ def over_seeds(fits: Sequence[Fits], values: Callable[[Row], float]) -> tuple[np
 
 def panels(names: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
     """A figure with a small panel for each name, all on the same axes."""
-    columns = min(len(names), 4 if width >= WIDE else 2)
+    columns = min(len(names), columns_fitting(width))
     rows = -(-len(names) // columns)
     figure = new_figure(width, 1.15 * rows + 0.5)
     cells = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()

@@ -18,11 +18,13 @@ from bayeshpo.experiment.store import RunRecord
 
 def draw(runs: Sequence[RunRecord], width: float) -> list[Drawing]:
     """A figure a run, of the last posterior that it kept; none without draws of its predictive."""
-    return [_figure(run, tree, width) for run, tree in last_kept(runs) if predictive_check(tree)]
+    return [_figure(run, tree, found, width) for run, tree in last_kept(runs) if (found := predictive_check(tree))]
 
 
-def _figure(run: RunRecord, tree: xr.DataTree, width: float) -> Drawing:
-    color, found = looks([run.searcher])[run.searcher].color, predictive_check(tree)
+def _figure(
+    run: RunRecord, tree: xr.DataTree, found: Mapping[str, tuple[float, np.ndarray, float]], width: float
+) -> Drawing:
+    color = looks([run.searcher])[run.searcher].color
     wide = width >= WIDE
     figure = new_figure(width, 2.4 if wide else 3.9)
     panels = figure.subplots(1, 2, width_ratios=[1.4, 1.0]) if wide else figure.subplots(2, 1, height_ratios=[1.4, 1.0])
