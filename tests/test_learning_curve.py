@@ -20,6 +20,7 @@ from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.curves import POINTS, Curve
 from bayeshpo.surrogates.feasibility import statuses
+from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 from bayeshpo.testing import SurrogateUnderTest
@@ -233,10 +234,10 @@ def test_a_maximum_is_a_minimum_turned():
         np.testing.assert_allclose(turned_one.y, curve.y, rtol=1e-12)
 
 
-def told_by(*outcomes):
+def told_by(*outcomes, surrogate=None):
     space = as_space({"x": (0.0, 1.0)})
     trials = [Trial(Suggestion({"x": 0.1 + 0.1 * i}, i, "random"), o) for i, o in enumerate(outcomes)]
-    return TrainingData.of(History(space, "minimize", tuple(trials)))
+    return TrainingData.of(History(space, "minimize", tuple(trials)), surrogate)
 
 
 def test_curves_are_thinned_back_from_their_ends():
@@ -266,6 +267,19 @@ def test_before_two_trials_finish_the_last_losses_of_stopped_ones_set_the_scale(
     # 9 is above the cap of those.
     np.testing.assert_allclose([c.y for c in data.curves], (np.array([[1.0], [2.0], [3.0]]) - 2.0) / data.scale)
     assert len(data.y) == len(data.failed) == 0
+
+
+def test_stopped_trainings_count_for_the_scale_of_the_surrogate_that_foresees_them():
+    ends = [0.0, 100.0, *np.linspace(0.0, 1.0, 7)]
+    outcomes = [*map(Outcome, ends[:2]), *(Outcome.stopped([(0.1, float(v))]) for v in ends[2:])]
+    data, of_gp = (told_by(*outcomes, surrogate=s) for s in (LearningCurveGaussianProcess(), GaussianProcess()))
+    # All ends but one lie within the unit interval, so that a loss of 100 is as far off as a loss can be.
+    low, median, high = np.quantile(ends, [0.1, 0.5, 0.75])
+    highest = median + 3.0 * max(median - low, high - median)
+    known = np.minimum(ends, highest)
+    np.testing.assert_allclose((data.location, data.scale), (known.mean(), known.std()))
+    np.testing.assert_allclose(data.location + data.scale * data.y, [0.0, highest])
+    assert (of_gp.location, of_gp.scale) == (50.0, 50.0)
 
 
 def test_for_other_surrogates_a_stopped_trial_is_unknown():

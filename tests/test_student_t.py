@@ -179,15 +179,15 @@ def test_outcomes_are_students():
     assert np.abs(np.corrcoef(np.sign(y - 0.5).T) - np.eye(n)).max() < 4.5 / np.sqrt(draws)
 
 
-def told(losses, **options):
+def told(losses, surrogate=None):
     rows = [{"x": i / 100.0, "z": 0.5} for i in range(len(losses))]
-    return TrainingData.of(history_of(PLANE, rows, list(losses)), **options)
+    return TrainingData.of(history_of(PLANE, rows, list(losses)), surrogate)
 
 
 @pytest.mark.parametrize("off", [-1e9, -40.0, 40.0, 1e9])
 def test_outliers_are_told_and_do_not_set_the_scale(off):
     usual = np.random.default_rng(0).normal(3.0, 2.0, 20)
-    data, plain = told([*usual, off], outliers=True), told(usual)
+    data, plain = told([*usual, off], StudentTProcess()), told(usual)
     back = data.location + data.scale * data.y
     np.testing.assert_allclose(back[:20], usual, rtol=1e-12)
     assert 0.8 < data.scale / plain.scale < 1.4
@@ -198,7 +198,7 @@ def test_outliers_are_told_and_do_not_set_the_scale(off):
 
 def test_without_outliers_the_two_kinds_of_data_are_the_same():
     usual = np.random.default_rng(1).uniform(0.0, 1.0, 20)
-    np.testing.assert_array_equal(told(usual, outliers=True).y, told(usual).y)
+    np.testing.assert_array_equal(told(usual, StudentTProcess()).y, told(usual).y)
 
 
 def test_the_search_tells_it_outliers():

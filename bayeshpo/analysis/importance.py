@@ -161,7 +161,7 @@ def mean_functions(
     chosen = np.linspace(0, kept.sizes["chain"] * kept.sizes["draw"], draws, endpoint=False).astype(int)
     flat = kept.stack(sample=("chain", "draw")).transpose("sample", ...)
     Q = density.unconstrain({b.name: flat[b.name].values[chosen] for b in density.blocks})
-    data = TrainingData.of(history, outliers=surrogate.expects_outliers)
+    data = TrainingData.of(history, surrogate)
     data = surrogate.prepared(density.columns, data, density.constrain(Q), None)
     known = predictive(density)
     assert isinstance(known, ModelPredictive)

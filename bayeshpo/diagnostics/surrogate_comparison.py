@@ -76,7 +76,7 @@ def predictions(
     said, statuses = [], []
     for n in range(first, len(places) + 1):
         seen = replace(history, trials=history.trials[: places[n - 1] + 1], pending=())
-        data = TrainingData.of(seen, outliers=surrogate.expects_outliers)
+        data = TrainingData.of(seen, surrogate)
         posterior = fit(engine, density, data, rng=rng, previous=posterior if engine.sequential else None)
         statuses.append(posterior.report.status)
         if n < len(places) and statuses[-1] != "failed":

@@ -86,12 +86,12 @@ class LogDensity:
     def batch(self, Q: np.ndarray, data: TrainingData) -> np.ndarray:
         """Log densities (S,) of a population Q (S, Q) given the data: one compiled call a core."""
         Q = np.ascontiguousarray(Q, dtype=np.float64)
-        return self._population(Q, *self._arrays(data), entries=len(data.y) ** 2)[0]
+        return self._population(Q, *self._arrays(data), entries=data.outcomes**2)[0]
 
     def batch_with_gradient(self, Q: np.ndarray, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
         """Log densities (S,) of a population Q (S, Q) and their gradients (S, Q)."""
         Q = np.ascontiguousarray(Q, dtype=np.float64)
-        value, slope = self._gradient(Q, *self._arrays(data), entries=len(data.y) ** 2)
+        value, slope = self._gradient(Q, *self._arrays(data), entries=data.outcomes**2)
         return value, slope
 
     def value_and_gradient(self, data: TrainingData) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:

@@ -146,7 +146,7 @@ class ModelPredictive(Predictive):
     def condition(self, Q: np.ndarray, data: TrainingData) -> ConditionedDraws:
         """Unconstrained draws Q (S, Q) with their state given the data."""
         parameters, named = self.density.constrain(Q), data.named()
-        *state, fitted = self._condition(*parameters.values(), *named.values(), entries=len(data.y) ** 2)
+        *state, fitted = self._condition(*parameters.values(), *named.values(), entries=data.outcomes**2)
         return ConditionedDraws(parameters, dict(zip(self.symbols.state, state, strict=True)), named, fitted)
 
     def __call__(self, draws: ConditionedDraws, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,7 @@ class StackedSurrogate:
     uses_gradients: bool = field(default=False, init=False)
     name = "stacked"
     # What members say of the trials is compared, so all of them are told the same losses.
-    expects_outliers = False
+    expects_outliers = foresees_trainings = False
 
     def __post_init__(self) -> None:
         if self.weights not in RULES:

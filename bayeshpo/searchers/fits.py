@@ -72,7 +72,7 @@ class Fits:
             constraint = history.aims.constraints.get(self._metric)
             history = history.of(self._metric)
             limits = () if constraint is None else [history.sign * limit for limit in constraint.finite]
-        data = TrainingData.of(history, outliers=surrogate.expects_outliers, limits=limits)
+        data = TrainingData.of(history, surrogate, limits=limits)
         density = log_density(surrogate, Columns.of(history.space))
         purpose = "inference" if self._metric is None else f"inference of {self._metric}"
         return fit(self._engine, density, data, rng=rng.generator(purpose, n), previous=previous)

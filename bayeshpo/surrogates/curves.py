@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from bayeshpo.history import History
-from bayeshpo.surrogates.scale import Scale, cap
+from bayeshpo.surrogates.scale import Scale
 
 # Points of a curve that are used, its end among them, and the share of its successor's fidelity that one has at most:
 # about equally far apart in the logarithm, over the last two and a half doublings of the training.
@@ -51,14 +51,10 @@ def curves_of(history: History, scale: Scale) -> tuple[Curve, ...]:
     """Curves of the trials that finished with one, or were stopped.
 
     A loss that is capped is no point of a curve: one that stands at the cap does not stand still. A training that ended
-    there has no curve, or if it was stopped only its last point. On the way losses are higher than at the end, so that
-    there the cap is one of the losses at which trainings were stopped, too. Of a training that was taken up again the
-    last trial has the whole curve.
+    there has no curve, or if it was stopped only its last point. Of a training that was taken up again the last trial
+    has the whole curve.
     """
     found = []
-    stopped = [points[-1, 1] for points, kept in zip(history.curves, history.stopped, strict=True) if kept]
-    ends = np.array([*history.losses[history.finished], *stopped])
-    on_the_way = replace(scale, highest=max(scale.highest, cap(ends)) if stopped else scale.highest)
     trials = zip(history.X, history.trials, history.taken_up, history.curves, history.losses, strict=True)
     for x, trial, taken_up, points, loss in trials:
         if taken_up:
@@ -67,12 +63,12 @@ def curves_of(history: History, scale: Scale) -> tuple[Curve, ...]:
             points = np.vstack([points, [1.0, loss]])
         elif not trial.stopped:
             continue
-        told = points[:, 1] <= on_the_way.highest
-        if told[-1] and (trial.stopped or loss <= scale.highest):
+        told = points[:, 1] <= scale.highest
+        if told[-1]:
             points = points[told]
         elif trial.stopped:
             points = points[-1:]
         else:
             continue
-        found.append(Curve(x, points[:, 0], on_the_way(points[:, 1])))
+        found.append(Curve(x, points[:, 0], scale(points[:, 1])))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from bayeshpo.surrogates.scale import Scale
 
 # Arrays of outcomes beside the losses, in units of the standardised loss.
 _MORE_OUTCOMES = ("slopes", "rise", "stopped_y")
+
+
+class Reader(Protocol):
+    """What a surrogate makes of trials beside the losses of the finished ones, as `Surrogate` says it."""
+
+    expects_outliers: bool
+    foresees_trainings: bool
 
 
 @dataclass(frozen=True)
@@ -61,17 +69,18 @@ class TrainingData:
         return cls(np.empty((0, dimension)), np.empty(0), 0.0, 1.0, np.empty((0, dimension)))
 
     @classmethod
-    def of(cls, history: History, *, outliers: bool = False, limits: Sequence[float] = ()) -> TrainingData:
+    def of(cls, history: History, surrogate: Reader | None = None, *, limits: Sequence[float] = ()) -> TrainingData:
         """The finished trials with standardised losses, see `Scale`.
 
-        Where fewer than two have finished, the last losses of stopped trials, and bounds, count for the scale too.
+        The last losses of stopped trials count for the scale too where the surrogate foresees trainings, of which few
+        are finished; so do they, and bounds, where fewer than two trials have finished.
 
         Parameters
         ----------
         history
             All trials.
-        outliers
-            Whether outliers are expected, and told as they are.
+        surrogate
+            What is to read them; where outliers are expected they are told as they are.
         limits
             Losses that matter as such.
         """
@@ -80,8 +89,10 @@ class TrainingData:
         last = [curve[-1, 1] for curve, stopped in zip(history.curves, history.stopped, strict=True) if stopped]
         censored = np.isfinite(history.bounds)
         bounds = history.bounds[censored]
-        known = losses if len(losses) > 1 else np.array([*losses, *last, *bounds])
-        scale = Scale.of(known, outliers=outliers, limits=limits)
+        few = len(losses) < 2
+        foreseen = last if few or (surrogate is not None and surrogate.foresees_trainings) else []
+        known = np.array([*losses, *foreseen, *(bounds if few else [])])
+        scale = Scale.of(known, outliers=surrogate is not None and surrogate.expects_outliers, limits=limits)
         points = history.X.reshape(-1, history.space.dimension)
         X, flat = points[kept], (losses < scale.lowest) | (losses > scale.highest)
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
@@ -96,10 +107,14 @@ class TrainingData:
         )  # fmt: skip
 
     @property
+    def outcomes(self) -> int:
+        """How many there are: the losses, and what else the arrays have in their unit."""
+        return len(self.y) + sum(len(self.arrays.get(name, ())) for name in _MORE_OUTCOMES)
+
+    @property
     def log_unit(self) -> float:
-        """Log of the unit of a density of the outcomes: the losses, and what else the arrays have in their unit."""
-        more = sum(len(self.arrays.get(name, ())) for name in _MORE_OUTCOMES)
-        return (len(self.y) + more) * float(np.log(self.scale))
+        """Log of the unit of a density of the outcomes."""
+        return self.outcomes * float(np.log(self.scale))
 
     def extended(self, X: np.ndarray, y: np.ndarray) -> TrainingData:
         """With more points (m, D) and outcomes (m,), and no more known of them; the arrays stay those of the fit."""

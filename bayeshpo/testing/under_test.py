@@ -78,7 +78,7 @@ class SurrogateUnderTest:
         order = np.arange(len(X)) if order is None else order
         more: dict[str, Any] = {name: [told[i] for i in order] for name, told in self.brought(X, unit).items()}
         history = history_of(self.space, self.space.decode(X[order]), values[order].tolist(), **more)
-        data = TrainingData.of(history, outliers=self.surrogate.expects_outliers)
+        data = TrainingData.of(history, self.surrogate)
         return self.surrogate.prepared(self.columns, data)
 
     def conditioned(self, data: TrainingData) -> Any:

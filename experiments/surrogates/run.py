@@ -216,7 +216,7 @@ def _fitted(case: Case, which: str, seed: int) -> dict[str, Any]:
     X, Z = case.space.sample(case.trials, rng), case.space.sample(HELD_OUT, rng)
     history = case.trials_at(X, rng)
     surrogate = _surrogate(case, which, rng)
-    data = TrainingData.of(history, outliers=surrogate.expects_outliers)
+    data = TrainingData.of(history, surrogate)
     density = log_density(surrogate, Columns.of(case.space))
     posterior = Sequential().fit(density, surrogate.prepared(density.columns, data), rng=rng)
     found = measured(case, posterior, Z)
