@@ -10,18 +10,27 @@ c being what it costs up to t: lambda is then the most improvement per unit of c
 whether to finish gives (Weitzman 1979; and the ratio's maximum as in renewal theory). Of all trainings, new and
 stopped ones, and all shares, the one of largest lambda is next: trainings are frozen and thawed (Swersky, Snoek and
 Adams 2014).
+
+A stopped training has to improve on the finished ones, a new one also on what the stopped ones are expected to come to:
+these can be finished too, and it would be begun for what they do not bring. Otherwise the less a search finishes, the
+more every new beginning seems to be worth.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
 
+from bayeshpo.acquisitions.base import Known
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.errors import SpecificationError
 from bayeshpo.trial import fidelities_of
+
+if TYPE_CHECKING:
+    from bayeshpo.acquisitions.outlook import Outlook
 
 # Nodes over M, and bisections of lambda, which is known up to a factor of at most (c + r) / c beforehand.
 _NODES, _BISECTIONS = 48, 40
@@ -46,6 +55,11 @@ class FreezeThaw(LogExpectedImprovement):
     def __post_init__(self) -> None:
         object.__setattr__(self, "fidelities", fidelities_of(f"acquisition '{self.name}'", self.fidelities))
 
+    def look(self, outlook: Outlook) -> Known:
+        """What a new training has to beat: the lowest mean of f among finished and stopped trainings (S,)."""
+        stopped, _ = outlook.joint.predictive(outlook.draws, outlook.evidence.data.arrays["stopped_X"])
+        return Known({"incumbent": np.concatenate([outlook.tried, stopped], axis=1).min(axis=1)})
+
     def check(self, surrogate: object) -> None:
         """Refuse a surrogate that knows nothing of trainings."""
         if not getattr(surrogate, "foresees_trainings", False):
@@ -67,7 +81,7 @@ def improvement_per_cost(
     left
         Their variances after L shares of the training (S, m, L).
     incumbent
-        What is to be improved on under each draw (S,).
+        What each of them is to improve on, under each draw (S, m).
     cost, rest
         Of training up to each share, and from there to the end (m, L); costs above 0.
     """
@@ -75,7 +89,7 @@ def improvement_per_cost(
     left = np.minimum(left, variance[:, :, None])
     foreseen = np.sqrt(variance[:, :, None] - left)[..., None] * nodes
     gain = expected_improvement(
-        mean[:, :, None, None] + foreseen, np.sqrt(left)[..., None], incumbent[:, None, None, None]
+        mean[:, :, None, None] + foreseen, np.sqrt(left)[..., None], incumbent[:, :, None, None]
     )
     weights = weights / (weights.sum() * len(mean))
     whole = np.einsum("smlh,h->ml", gain, weights)
