@@ -180,6 +180,26 @@ def test_minima_are_as_frequent_as_those_of_functions_on_the_grid(line, function
     np.testing.assert_allclose(found.value, np.diagonal(found.paths, axis1=1, axis2=2))
 
 
+def test_no_minimum_is_above_what_has_been_seen(line):
+    # Far from all trials, as nearly everything is here, f is N(2, 2.5^2): many points may be below -2.9.
+    density = line.predictive.density
+    values = KNOWN | {"mean": 2.0, "amplitude": 2.5, "lengthscale": 1e-4, "noise": 1e-3}
+    Q = density.unconstrain({b.name: np.full((COPIES, *b.shape), values[b.name]) for b in density.blocks})
+    data = replace(line.data, y=np.array([0.9, -0.2, 0.3, 1.0, -2.9, -0.1]))
+    told = Evidence(data, np.empty((0, 1)), np.empty(0), pool=np.linspace(0.0, 1.0, 600)[:, None])
+    outlook = Outlook(
+        JointPredictive(line.predictive, noise=False), line.predictive.condition(Q, data), told,
+        np.random.default_rng(0),
+    )  # fmt: skip
+    assert (outlook.may_be_lowest == data.X[4]).all(axis=2).sum(axis=1).tolist() == [1] * COPIES
+    # The noise of the trial, and the jitter of joint draws, of 2.5 each.
+    assert outlook.minima(8).value.max() < -2.9 + 5.0 * 2.5e-3
+    # A trial of the lowest configuration says nothing of how low the function gets.
+    compiled = compiled_acquisition(create("acquisition", "max_value_entropy", {}), line.predictive)
+    there, elsewhere = compiled.value(compiled.state(Q, told), np.array([data.X[4], [0.3]]))
+    assert there < elsewhere
+
+
 def test_noisy_expected_improvement_by_brute_force(line, functions):
     tried = functions[:, [1, 5, 8, 14, 17, 23]].min(axis=1)
     gain = np.maximum(tried[:, None] - functions, 0.0)

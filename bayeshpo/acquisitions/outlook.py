@@ -169,10 +169,16 @@ class Outlook:
         return self.joint.anchored(self.draws, anchors)
 
     def possible(self, points: np.ndarray, count: int) -> np.ndarray:
-        """Those points (S, count, D) that may be lowest, under each draw, by mean less two standard deviations."""
+        """Those points (S, count, D) that may be lowest, under each draw, by mean less two standard deviations.
+
+        The first is the one that is surest to be low, by its mean and two standard deviations: where little is known
+        many others may be lower, and the lowest of these alone could come out above what has been seen.
+        """
         mean, variance = self.joint.predictive(self.draws, points)
-        order = np.argsort(mean - _POSSIBLE * np.sqrt(variance), axis=1)
-        return points[order[:, :count]]
+        reach = _POSSIBLE * np.sqrt(variance)
+        lower = mean - reach
+        np.put_along_axis(lower, (mean + reach).argmin(axis=1)[:, None], -np.inf, axis=1)
+        return points[np.argsort(lower, axis=1)[:, :count]]
 
     @property
     def no_anchors(self) -> np.ndarray:
