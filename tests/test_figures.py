@@ -17,7 +17,7 @@ from synthetic_results import trial, write_experiment, write_results, write_run
 from bayeshpo.analysis.__main__ import main
 from bayeshpo.analysis.comparisons import write_comparisons
 from bayeshpo.analysis.export import export
-from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ecdf, ranks, regret, style
+from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ecdf, inference, ranks, regret, style
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results
@@ -28,8 +28,8 @@ NAMES = [
 ]  # fmt: skip
 # What fits without the diagnostics of today cannot have; see test_diagnosis for these.
 OF_DIAGNOSTICS = {"reuse", "pit", "coverage", "fan", "agreement", "optimum", "place", "predictors"}
-# What two searchers cannot have, too.
-LEFT_OUT = {"critical"} | OF_DIAGNOSTICS
+# What two searchers cannot have, and results without recommendations, too.
+LEFT_OUT = {"critical", "inference"} | OF_DIAGNOSTICS
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,24 @@ def test_mark_stands_on_the_face_of_the_figure(tmp_path: Path):
         (drawing,) = regret.draw(traces_of(few_runs(tmp_path, [3.0, 1.0])), 5.5)
         style.mark_incomplete(drawing.figure, "1 missing")
     assert [t.get_text() for t in drawing.figure.texts] == ["incomplete results: 1 missing"]
+
+
+def test_inference_regret_stands_beside_the_simple_one(tmp_path: Path):
+    # Noise makes trial 1 look best; 0 is recommended, which is truly better.
+    for seed, true in enumerate([0.4, 0.2, 0.3]):
+        trials = [trial(0, 0.9) | {"true_value": true}, trial(1, 0.1) | {"true_value": 1.0}]
+        folder = write_run(tmp_path, "p", "random", seed, trials, optimum=0.0)
+        done = json.loads((folder / "done.json").read_text()) | {"recommendation": {"index": 0}}
+        (folder / "done.json").write_text(json.dumps(done))
+    write_experiment(tmp_path, {"p": {}}, ("random",), 3, 2)
+    with style.settings():
+        (drawing,) = inference.draw(traces_of(tmp_path), 5.5)
+    (axes,) = drawing.figure.axes
+    bars, points = axes.lines[::2], axes.lines[1::2]
+    np.testing.assert_allclose([bar.get_ydata() for bar in bars], [[0.25, 0.35], [1.0, 1.0]])
+    np.testing.assert_allclose([point.get_ydata() for point in points], [[0.3], [1.0]])
+    assert [point.get_markerfacecolor() for point in points] == [style.looks(["random"])["random"].color, "white"]
+    assert "quartiles over 3 seeds" in drawing.caption
 
 
 def test_zero_regret_is_visible_on_the_log_axis(tmp_path: Path):

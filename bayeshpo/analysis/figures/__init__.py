@@ -24,6 +24,7 @@ from bayeshpo.analysis.figures import (
     critical,
     ecdf,
     fan,
+    inference,
     iqm,
     lengthscales,
     optimum,
@@ -50,6 +51,7 @@ _log = logging.getLogger(__name__)
 # Drawn from the tidy array, from runs' own records, and from what `bayeshpo compare` has left.
 _OF_TRACES = (
     (regret.draw, "regret", "no trial has finished"),
+    (inference.draw, "inference", inference.NOTHING),
     (anytime.draw, "anytime", anytime.NOTHING),
     (ranks.draw, "ranks", compared.NOTHING),
     (iqm.draw, "iqm", compared.NOTHING),

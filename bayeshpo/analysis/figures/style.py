@@ -148,13 +148,14 @@ def panel_width(width: float) -> float:
     return max(min(width, 3.25), 0.64 * width)
 
 
-def legend(figure: Figure, style: Mapping[str, Look], width: float) -> None:
-    """The searchers' names below a figure of some width."""
+def legend(figure: Figure, style: Mapping[str, Look], width: float, further: Sequence[Line2D] = ()) -> None:
+    """The searchers' names below a figure of some width, and what else has to be told apart."""
     handles = [
         Line2D([], [], color=look.color, marker=look.marker, linestyle=look.line, label=words(searcher))
         for searcher, look in style.items()
     ]
-    longest = max(len(words(searcher)) for searcher in style)
+    handles += further
+    longest = max(len(str(handle.get_label())) for handle in handles)
     fitting = max(1, int((width - 0.2) / (0.5 + 0.055 * longest)))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), fitting))
 

@@ -16,7 +16,9 @@ from bayeshpo.analysis.report.svg import figures
 from bayeshpo.experiment.store import Results
 
 # Where figures belong that are not about the health of fits.
-_REGRET = {"regret", "anytime", "ranks", "iqm", "ecdf", "profile", "wins", "critical", "comparison", "pareto"}
+_REGRET = {
+    "regret", "inference", "anytime", "ranks", "iqm", "ecdf", "profile", "wins", "critical", "comparison", "pareto",
+}  # fmt: skip
 _POSTERIORS = {"lengthscales"}
 _SLICES = {"slice"}
 
