@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayeshpo.analysis.coverage import RunCount, run_counts
 from bayeshpo.analysis.statistics.interquartile import iqm
 from bayeshpo.analysis.statistics.ranks import mean_ranks
 from bayeshpo.analysis.statistics.wins import win_probability
@@ -27,16 +28,15 @@ class Aggregate:
     rank, iqm, wins
         Mean rank, interquartile mean of normalised regret, and probability to beat random search, each as low, value
         and high; the last is None without random search.
-    runs, missing
-        Whole runs, and those that are missing or unfinished on the problems that count.
+    runs
+        How many runs that is of, and how many are not there.
     """
 
     searcher: str
     rank: Interval
     iqm: Interval
     wins: Interval | None
-    runs: int
-    missing: int
+    runs: RunCount
 
 
 def baseline(traces: Traces) -> int | None:
@@ -54,14 +54,12 @@ def aggregates(traces: Traces) -> list[Aggregate]:
     streams = np.random.default_rng(0).spawn(3)
     ranks, means = mean_ranks(final, whole, streams[0]), iqm(final, whole, streams[1])
     wins = None if random is None else win_probability(final, whole, random, streams[2])
-    rows = []
+    rows, counts = [], run_counts(compared)
     for s in np.argsort(ranks.value, kind="stable"):
         rank, mean, win = (
             None if e is None else (float(e.low[s]), float(e.value[s]), float(e.high[s])) for e in (ranks, means, wins)
         )
         assert rank is not None
         assert mean is not None
-        runs = int(whole[:, s].sum())
-        missing = int(compared.expected[:, s].sum()) - runs
-        rows.append(Aggregate(compared.searchers[s], rank, mean, None if s == random else win, runs, missing))
+        rows.append(Aggregate(compared.searchers[s], rank, mean, None if s == random else win, counts[s]))
     return rows

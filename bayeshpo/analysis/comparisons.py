@@ -15,10 +15,12 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, read_json, write_json
 
 _FILE = "comparison.json"
+# Earlier records have their runs in the note.
+_EARLIER: dict[str, Any] = {"coverage": [], "runs": []}
 
 
 def comparable(path: Path) -> Traces:
-    """The part of a results folder that can be compared.
+    """The part of a results folder that can be compared, with what it was chosen from as its source.
 
     Raises
     ------
@@ -44,7 +46,12 @@ def write_comparisons(results: Path, records: Sequence[Mapping[str, Any]]) -> Pa
 def read_comparisons(results: Path) -> list[dict[str, Any]]:
     """A record a model; empty where nothing has been compared yet."""
     path = results / _FILE
-    return read_json(path)["models"] if path.is_file() else []
+    return [_EARLIER | record for record in read_json(path)["models"]] if path.is_file() else []
+
+
+def coverage_of(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences: which runs the models are of, and what is left out; each once, whatever the number of models."""
+    return list(dict.fromkeys(sentence for record in records for sentence in record["coverage"]))
 
 
 def print_comparison(record: Mapping[str, Any], console: Console) -> None:

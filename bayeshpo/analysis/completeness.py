@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +52,23 @@ def is_finished(run: RunRecord) -> bool:
     return run.done is not None and has_ended(run.done, run.spec["budget"], run.spec.get("stop"))
 
 
-def completeness(results: Results, runs: list[RunRecord]) -> Completeness:
+def completeness(results: Results, runs: Sequence[RunRecord]) -> Completeness:
     """Count the runs of a results folder against its experiment's file."""
     finished = sum(is_finished(run) for run in runs)
-    expected = max(_expected(results.experiment), len(runs))
+    expected = sum(asked_runs(results.experiment, runs).values())
     return Completeness(expected, finished, len(runs) - finished)
 
 
-def _expected(experiment: dict[str, Any]) -> int:
-    problems = [part["label"] for part in experiment["problems"]]
-    pairs = sum(len(searcher.get("problems") or problems) for searcher in experiment["searchers"])
-    return pairs * experiment["seeds"]
+def asked_runs(experiment: Mapping[str, Any], runs: Sequence[RunRecord]) -> dict[tuple[str, str], int]:
+    """How many runs an experiment's file asks for, of each problem with each searcher that is to work on it (labels).
+
+    In the file's order. No fewer than were begun; what stands in records alone comes after.
+    """
+    asked = {
+        (problem["label"], searcher["label"]): experiment["seeds"]
+        for problem in experiment["problems"]
+        for searcher in experiment["searchers"]
+        if problem["label"] in (searcher.get("problems") or [problem["label"]])
+    }
+    begun = Counter((run.problem, run.searcher) for run in runs)
+    return {pair: max(asked.get(pair, 0), begun[pair]) for pair in dict.fromkeys([*asked, *begun])}

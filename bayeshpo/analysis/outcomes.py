@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayeshpo.analysis.completeness import is_finished
+from bayeshpo.analysis.completeness import asked_runs, is_finished
 from bayeshpo.analysis.recommended import recommended_regret
 from bayeshpo.analysis.regret import quartiles, simple_regret
-from bayeshpo.experiment.store import RunRecord
+from bayeshpo.experiment.store import Results, RunRecord
 from bayeshpo.trial import Status
 
 
@@ -30,15 +30,17 @@ class SearcherOutcome:
         Whether regret is the distance to the optimum, and not to the best value found in these results.
     best
         Best value of any seed, in the problem's own direction; None if no trial finished.
+    asked
+        Number of runs that were asked for; without any run there is no regret, best value, seconds or work.
     seeds, unfinished, early
-        Number of runs, how many of them have not come to their end, and how many came to it before their budget was
-        spent.
+        Number of runs that were begun, how many of them have not come to their end, and how many came to it before
+        their budget was spent.
     trials, failed
         Number of trials and of failed trials, summed over seeds.
     seconds
         Median seconds per suggestion, the initial design left out.
     work, work_unit
-        Median over seeds of the work spent, in the problem's unit.
+        Median over seeds of the work spent, in the problem's unit; without any run no unit.
     """
 
     problem: str
@@ -47,6 +49,7 @@ class SearcherOutcome:
     inference: float
     optimum_known: bool
     best: float | None
+    asked: int
     seeds: int
     unfinished: int
     early: int
@@ -56,12 +59,23 @@ class SearcherOutcome:
     work: float
     work_unit: str
 
+    @property
+    def finished(self) -> int:
+        """Number of runs that have come to their end."""
+        return self.seeds - self.unfinished
 
-def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
-    """A row for every searcher on every problem, in the order of the runs."""
+
+def outcomes(results: Results, runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
+    """A row for every searcher on every problem that it was to work on, run or not, in the file's order."""
+    regrets = {(regret.problem, regret.searcher): regret for regret in simple_regret(runs)}
     rows = []
-    for regret in simple_regret(runs):
-        group = [run for run in runs if (run.problem, run.searcher) == (regret.problem, regret.searcher)]
+    for pair, asked in asked_runs(results.experiment, runs).items():
+        group = [run for run in runs if (run.problem, run.searcher) == pair]
+        if not group:
+            known = all(regret.optimum_known for regret in regrets.values() if regret.problem == pair[0])
+            rows.append(_nothing(*pair, asked, known))
+            continue
+        regret = regrets[pair]
         by_run = [run.trials for run in group]
         trials = [trial for own in by_run for trial in own]
         recommended = [recommended_regret(run, own) for run, own in zip(group, by_run, strict=True)]
@@ -76,6 +90,7 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
                 inference=float(np.median(recommended)),
                 optimum_known=regret.optimum_known,
                 best=better(values) if values else None,
+                asked=asked,
                 seeds=len(group),
                 unfinished=sum(not is_finished(run) for run in group),
                 early=sum(run.ended_early for run in group),
@@ -87,3 +102,12 @@ def outcomes(runs: Sequence[RunRecord]) -> list[SearcherOutcome]:
             )
         )
     return rows
+
+
+def _nothing(problem: str, searcher: str, asked: int, optimum_known: bool) -> SearcherOutcome:
+    """The row of a searcher without any run on a problem."""
+    nan = float("nan")
+    return SearcherOutcome(
+        problem, searcher, (nan, nan, nan), nan, optimum_known, None, asked,
+        seeds=0, unfinished=0, early=0, trials=0, failed=0, seconds=nan, work=nan, work_unit="",
+    )  # fmt: skip

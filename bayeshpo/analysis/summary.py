@@ -31,8 +31,8 @@ def print_summary(results_path: str | PathLike[str], console: Console) -> None:
     state = completeness(results, runs)
     style = "green" if state.complete else "yellow"
     console.print(f"[bold]{results.experiment['name']}[/bold]: [{style}]{state}[/{style}]", highlight=False)
-    rows = outcomes(runs)
-    if rows:
+    if runs:
+        rows = outcomes(results, runs)
         console.print(_regret_table(rows))
         _caption(console, regret_caption(rows))
     health = posterior_health(fits_of(runs))
@@ -55,9 +55,8 @@ def _regret_table(rows: Sequence[SearcherOutcome]) -> Table:
         for row in own:
             median, band = short(row.regret[1]), f"{short(row.regret[0], 2)}\N{EN DASH}{short(row.regret[2], 2)}"
             best = row.regret[1] == least
-            seeds = str(row.seeds) if not row.unfinished else f"{row.seeds - row.unfinished}/{row.seeds}"
             table.add_row(
-                f"  {row.searcher}", f"[bold]{median}[/bold]" if best else median, band, seeds,
+                f"  {row.searcher}", f"[bold]{median}[/bold]" if best else median, band, seeds(row),
                 f"{row.failed}/{row.trials}", short(row.seconds), short(row.work),
             )  # fmt: skip
         table.add_section()
@@ -69,11 +68,11 @@ def regret_caption(rows: Sequence[SearcherOutcome]) -> str:
     text = "Median and quartiles over seeds; lowest median in bold."
     if any(not row.optimum_known for row in rows):
         text += " * optimum unknown: the gap to the best value found here by any searcher."
-    if any(row.unfinished for row in rows):
-        text += " seeds: finished/begun; unfinished ones count with the trials they have."
+    if any(row.finished < row.asked for row in rows):
+        text += " seeds: finished/asked for; unfinished ones count with the trials they have."
     if early := sum(row.early for row in rows):
         text += f" {early} of {sum(row.seeds for row in rows)} runs ended before their budget was spent."
-    units = dict.fromkeys((row.problem, row.work_unit) for row in rows)
+    units = dict.fromkeys((row.problem, row.work_unit) for row in rows if row.work_unit)
     named = {unit for _, unit in units}
     unit = named.pop() if len(named) == 1 else "; ".join(f"{problem}: {unit}" for problem, unit in units)
     return (
@@ -126,6 +125,11 @@ def _table(title: str) -> Table:
 def _caption(console: Console, text: str) -> None:
     console.print(text, style="dim", highlight=False, markup=False)
     console.print()
+
+
+def seeds(row: SearcherOutcome) -> str:
+    """How many runs have come to their end, of how many where these are more."""
+    return str(row.asked) if row.finished == row.asked else f"{row.finished}/{row.asked}"
 
 
 def short(value: float, digits: int = 3) -> str:

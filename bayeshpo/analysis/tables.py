@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
 from bayeshpo.analysis.completeness import Completeness, completeness
+from bayeshpo.analysis.coverage import covered
 from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, macro, number, percent
@@ -44,15 +45,16 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     runs = results.runs()
     folder = results.path / "tables" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, health, traces = outcomes(runs), posterior_health(fits_of(runs)), Traces.of_results(results, runs)
+    rows, health, traces = outcomes(results, runs), posterior_health(fits_of(runs)), Traces.of_results(results, runs)
     overall = aggregates(traces)
-    contents = {"regret.tex": _regret_table(rows, traces)} if rows else {}
+    sentences = covered(traces.comparable()) if overall else []
+    contents = {"regret.tex": _regret_table(rows, traces)} if runs else {}
     if overall:
-        contents["overall.tex"] = _overall_table(overall)
+        contents["overall.tex"] = _overall_table(overall, sentences)
     if health:
         contents["health.tex"] = _health_table(health)
     state, name = completeness(results, runs), results.experiment["name"]
-    numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall)]
+    numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall, sentences)]
     contents["numbers.tex"] = "\n".join(numbers) + "\n"
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
@@ -93,19 +95,21 @@ def _regret_table(rows: Sequence[SearcherOutcome], traces: Traces) -> str:
         alike = dict(zip(traces.searchers, equivalent_to_best(final[p]), strict=True))
         least = min((row.regret[1] for row in own if not math.isnan(row.regret[1])), default=math.nan)
         for i, row in enumerate(own):
-            asked = int(traces.expected[p, traces.searchers.index(row.searcher)])
-            finished = row.seeds - row.unfinished
             cells = [
                 escape(problem) + ("" if row.optimum_known else "$^*$") if i == 0 else "",
                 escape(row.searcher.replace("_", " ")),
                 _marked(number(row.regret[1]), best=row.regret[1] == least, alike=alike[row.searcher]),
-                f"{number(row.regret[0], 2)} to {number(row.regret[2], 2)}",
+                _range(row.regret[0], row.regret[2]),
                 *([number(row.inference)] if inferred else []),
-                str(finished) if finished == asked else f"{finished} of {asked}", str(row.failed),
+                str(row.asked) if row.finished == row.asked else f"{row.finished} of {row.asked}", str(row.failed),
                 number(row.seconds, 2),
             ]  # fmt: skip
             lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _range(low: float, high: float) -> str:
+    return "--" if math.isnan(low) and math.isnan(high) else f"{number(low, 2)} to {number(high, 2)}"
 
 
 def _marked(text: str, *, best: bool, alike: bool) -> str:
@@ -115,7 +119,7 @@ def _marked(text: str, *, best: bool, alike: bool) -> str:
     return rf"\underline{{{text}}}" if alike else text
 
 
-def _overall_table(rows: Sequence[Aggregate]) -> str:
+def _overall_table(rows: Sequence[Aggregate], sentences: Sequence[str]) -> str:
     wins = any(row.wins for row in rows)
     lowest = [min(row.rank[1] for row in rows), min(row.iqm[1] for row in rows)]
     most = max((row.wins[1] for row in rows if row.wins), default=math.nan)
@@ -132,10 +136,11 @@ def _overall_table(rows: Sequence[Aggregate]) -> str:
             escape(row.searcher.replace("_", " ")),
             _interval(row.rank, best=row.rank[1] == lowest[0]), _interval(row.iqm, best=row.iqm[1] == lowest[1]),
             *([_interval(row.wins, best=row.wins is not None and row.wins[1] == most)] if wins else []),
-            str(row.runs) if not row.missing else f"{row.runs} of {row.runs + row.missing}",
+            str(row.runs),
         ]  # fmt: skip
         lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    notes = [rf"\multicolumn{{{4 + wins}}}{{@{{}}l@{{}}}}{{\footnotesize {escape(text)}}} \\" for text in sentences]
+    return "\n".join([*lines, r"\bottomrule", *notes, r"\end{tabular}", ""])
 
 
 def _interval(interval: Interval | None, *, best: bool) -> str:
@@ -145,8 +150,8 @@ def _interval(interval: Interval | None, *, best: bool) -> str:
     return f"{_marked(number(value), best=best, alike=False)} ({number(low)} to {number(high)})"
 
 
-def _overall_numbers(name: str, rows: Sequence[Aggregate]) -> list[str]:
-    lines = []
+def _overall_numbers(name: str, rows: Sequence[Aggregate], sentences: Sequence[str]) -> list[str]:
+    lines = [macro(name, "overall", "coverage", value=escape(" ".join(sentences)))] if rows else []
     for row in rows:
         for quantity, interval in {"rank": row.rank, "iqm": row.iqm, "wins": row.wins}.items():
             if interval is not None:
@@ -188,8 +193,8 @@ def _numbers(
     state: Completeness,
 ) -> list[str]:
     overall = {
-        "problems": len({row.problem for row in rows}),
-        "searchers": len({row.searcher for row in rows}),
+        "problems": len({run.problem for run in runs}),
+        "searchers": len({run.searcher for run in runs}),
         "seeds": len({run.seed for run in runs}),
         "runs": len(runs),
         "runs finished": state.finished,
@@ -219,6 +224,7 @@ def _outcome_numbers(row: SearcherOutcome, rows: Sequence[SearcherOutcome]) -> d
         "regret lower": number(low), "regret median": number(median), "regret upper": number(high),
         "inference regret": number(row.inference),
         "best": "--" if row.best is None else number(row.best, 4), "seeds": str(row.seeds),
+        "finished": str(row.finished), "asked": str(row.asked),
         "trials": str(row.trials), "failed": str(row.failed), "seconds": number(row.seconds, 2),
         "work": number(row.work),
     }  # fmt: skip

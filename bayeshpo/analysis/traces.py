@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayeshpo.analysis.completeness import asked_runs
 from bayeshpo.analysis.costs import Costs, costs_of
 from bayeshpo.analysis.recommended import recommended_regret
 from bayeshpo.analysis.regret import Regret, simple_regret
@@ -46,6 +47,8 @@ class Traces:
         Inference regret (P, S, R): that of the recommendation's true value at the end; NaN where it is not on record.
     costs
         What the trials took; None where that is not known.
+    source
+        What `comparable` has chosen these from; None where they were not chosen.
     """
 
     problems: tuple[str, ...]
@@ -60,6 +63,7 @@ class Traces:
     early: np.ndarray
     recommended: np.ndarray
     costs: Costs | None = None
+    source: Traces | None = None
 
     @property
     def whole(self) -> np.ndarray:
@@ -102,11 +106,12 @@ class Traces:
         """What aggregates over problems are of: nobody is compared on other problems than the others are.
 
         Searchers that were to work on every problem and have a whole run; problems with a seed on which all of these
-        have one. There may be none.
+        have one. There may be none. What they were chosen from goes along, so that what is left out can be counted.
         """
         asked = self.expected.all(axis=0) & self.whole.any(axis=(0, 2))
         common = self.of_searchers([s for s, there in zip(self.searchers, asked, strict=True) if there])
-        return common.of_problems(np.flatnonzero(common.whole.all(axis=1).any(axis=1)))
+        chosen = common.of_problems(np.flatnonzero(common.whole.all(axis=1).any(axis=1)))
+        return replace(chosen, source=self.source or self)
 
     def of_problems(self, at: np.ndarray) -> Traces:
         """Only some problems, by index."""
@@ -164,12 +169,8 @@ class Traces:
             traces.references[p] = np.nan if regret.reference is None else regret.reference
             traces.optimum_known[p] = regret.optimum_known
         traces.budgets[:] = [budgets.get(problem, 0) for problem in problems]
-        for searcher in results.experiment["searchers"]:
-            for problem in searcher.get("problems") or problems:
-                if problem in problems:
-                    asked = results.experiment["seeds"]
-                    traces.expected[problems.index(problem), searchers.index(searcher["label"])] = asked
-        np.maximum(traces.expected, (traces.lengths > 0).sum(axis=2), out=traces.expected)
+        for (problem, searcher), asked in asked_runs(results.experiment, runs).items():
+            traces.expected[problems.index(problem), searchers.index(searcher)] = asked
         costs = Costs.empty((*shape, size))
         for run in runs:
             at = problems.index(run.problem), searchers.index(run.searcher), seeds.index(run.seed)

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayeshpo.analysis.comparison.crossed import crossed_effects, population_effects
 from bayeshpo.analysis.comparison.fitting import fitted
-from bayeshpo.analysis.comparison.result import Comparison, ahead, counted_runs, interval_text
+from bayeshpo.analysis.comparison.result import Comparison, ahead, interval_text
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -88,5 +88,5 @@ def compare_wins(traces: Traces, rng: np.random.Generator, rope: float) -> Compa
         leading="the largest chance to win",
         margin=f"against the next, {traces.searchers[next_best]}, its odds where they differ are "
         f"{interval_text(np.exp(distance))}",
-        note=f"{counted_runs(traces)}; {ties:.0%} of the comparisons are ties, within {rope:g} of normalised regret.",
+        note=f"{ties:.0%} of the comparisons are ties, within {rope:g} of normalised regret.",
     )

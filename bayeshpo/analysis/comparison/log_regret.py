@@ -17,7 +17,7 @@ import numpy as np
 
 from bayeshpo.analysis.comparison.crossed import crossed_effects, population_effects
 from bayeshpo.analysis.comparison.fitting import fitted
-from bayeshpo.analysis.comparison.result import Comparison, ahead, counted_runs, interval_text
+from bayeshpo.analysis.comparison.result import Comparison, ahead, interval_text
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.surrogates.symbolic import pm, pt
 
@@ -87,7 +87,7 @@ def compare_log_regret(traces: Traces, rng: np.random.Generator, floor: float) -
         report=fit.report,
         leading="the lowest regret, in geometric mean over problems",
         margin=f"the next, {traces.searchers[next_best]}, has {interval_text(10.0**distance)} times its regret",
-        note=f"{counted_runs(traces)}; {censored:.0%} of the regrets are below {floor:g} and censored there.",
+        note=f"{censored:.0%} of the regrets are below {floor:g} and censored there.",
     )
 
 

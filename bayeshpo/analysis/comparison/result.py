@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from bayeshpo.analysis.coverage import RunCount, covered, run_counts
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.inference.report import InferenceReport
 
@@ -33,6 +34,10 @@ class Comparison:
         A sentence: what may be claimed, or that nothing may be.
     note
         What the data were.
+    coverage
+        Sentences: which runs they are of, and what is left out.
+    runs
+        Of each searcher (S).
     """
 
     name: str
@@ -43,6 +48,8 @@ class Comparison:
     report: InferenceReport
     claim: str
     note: str
+    coverage: tuple[str, ...]
+    runs: tuple[RunCount, ...]
 
     @classmethod
     def of(
@@ -51,7 +58,8 @@ class Comparison:
     ) -> Comparison:  # fmt: skip
         """The result with its claim: ``leading`` is what the best has, ``margin`` how far it is ahead."""
         claim = _claim(traces.searchers, effect, report, leading, margin)
-        return cls(name, title, unit, traces.searchers, effect, report, claim, note)
+        about = tuple(covered(traces)), tuple(run_counts(traces))
+        return cls(name, title, unit, traces.searchers, effect, report, claim, note, *about)
 
     def probabilities(self) -> np.ndarray:
         """Posterior probability of being the best (S,)."""
@@ -65,6 +73,7 @@ class Comparison:
             "name": self.name, "title": self.title, "unit": self.unit, "searchers": list(self.searchers),
             "low": low.tolist(), "median": median.tolist(), "high": high.tolist(),
             "best": self.probabilities().tolist(), "claim": self.claim, "note": self.note,
+            "coverage": list(self.coverage), "runs": [asdict(count) for count in self.runs],
             "draws": self.effect[::step].round(5).tolist(), "report": self.report.to_row(),
         }  # fmt: skip
 
@@ -84,12 +93,6 @@ def interval_text(draws: np.ndarray) -> str:
     """Median and 90 % interval in words."""
     low, median, high = np.quantile(draws, (0.05, 0.5, 0.95))
     return f"{median:.3g} ({low:.3g} to {high:.3g})"
-
-
-def counted_runs(traces: Traces) -> str:
-    """How many runs there are, on what, and how many are missing."""
-    missing = f", {traces.missing} missing or unfinished" if traces.missing else ""
-    return f"{int(traces.whole.sum())} runs on {len(traces.problems)} problems{missing}"
 
 
 def _claim(searchers: tuple[str, ...], effect: np.ndarray, report: InferenceReport, leading: str, margin: str) -> str:

@@ -43,6 +43,7 @@ from bayeshpo.analysis.figures import (
 from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.losses import aims_of
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import listed
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord, read_json
 
@@ -185,10 +186,10 @@ def _merged(before: dict[str, Any], now: dict[str, dict[str, str]]) -> dict[str,
 
 def kinds_of(results: Results, runs: Sequence[RunRecord]) -> list[Kind]:
     """The kinds of figures that results may have, in the order in which they are shown."""
-    state = completeness(results, list(runs))
+    state = completeness(results, runs)
     note = None if state.complete else str(state)
     several = list(dict.fromkeys(run.problem for run in runs if aims_of(run).objectives))
-    of_value = f" Of {style.listed(several)}, with several objectives, hypervolume stands for the value."
+    of_value = f" Of {listed(several)}, with several objectives, hypervolume stands for the value."
     remark = of_value if several else ""
     traces, comparisons = Traces.of_results(results, runs), read_comparisons(results.path)
     kinds = [Kind(name, reason, partial(draw, traces), remark, note) for draw, name, reason in _OF_TRACES]

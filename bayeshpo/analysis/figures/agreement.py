@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, over_seeds, pages, titles
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, Look, counted, guides, legend, looks, new_figure, words
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, Look, guides, legend, looks, new_figure
 from bayeshpo.analysis.fits import Fits, column, rows_of
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no decision was compared with a point estimate's"
 # Of a point estimate, the same of two halves of the draws, and what it is.

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 
 from bayeshpo.analysis.costs import against_cost
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
-from bayeshpo.analysis.figures.style import Drawing, counted, curves, legend, listed, looks, new_figure, words
+from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.regret import quartiles
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import counted, listed, words
 
 NOTHING = "no trial has finished, or what trials took is not on record"
 _COSTS = (("work", "work"), ("evaluating", "seconds evaluating"), ("searching", "searcher's own seconds"))

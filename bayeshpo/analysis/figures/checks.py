@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
 from bayeshpo.analysis.figures.over_trials import Page, pages
-from bayeshpo.analysis.figures.style import WIDE, Drawing, counted, new_figure, words
+from bayeshpo.analysis.figures.style import WIDE, Drawing, new_figure
 from bayeshpo.analysis.fits import Fits, Row
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no surrogate was fitted"
 _MOST_PROBLEMS = 12

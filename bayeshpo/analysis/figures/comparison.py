@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.figures.style import GUIDE, WARNING, WIDE, Drawing, looks, new_figure, words
+from bayeshpo.analysis.comparisons import coverage_of
+from bayeshpo.analysis.figures.style import GUIDE, WARNING, WIDE, Drawing, looks, new_figure
+from bayeshpo.analysis.wording import words
 
 NOTHING = "there is no comparison yet: bayeshpo compare RESULTS"
 
@@ -41,9 +43,13 @@ def draw(records: Sequence[Mapping[str, Any]], width: float) -> list[Drawing]:
     for axes in grid[len(records) :]:
         axes.set_visible(False)
     notes = " ".join(f"{record['title']}: {record['note']}" for record in records)
-    caption = (
-        "Posterior of each searcher's effect, lower is better: medians and 90 % intervals, and the probability of "
-        f"being the best. {notes}"
+    caption = " ".join(
+        (
+            "Posterior of each searcher's effect, lower is better: medians and 90 % intervals, and the probability of "
+            "being the best.",
+            *coverage_of(records),
+            notes,
+        )
     )
     return [Drawing("comparison", figure, caption)]
 

@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bayeshpo.analysis.checks import khat_in_words, khat_limits
-from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, counted, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, Look, guides, looks, new_figure
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, rows_of
+from bayeshpo.analysis.wording import counted, words
 from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 NOTHING = "no surrogate was fitted"

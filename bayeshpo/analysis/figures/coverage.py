@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayeshpo.analysis.ahead import POSITIONS, Ahead
-from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, WIDE, Drawing, new_figure, panel_width, words
+from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, WIDE, Drawing, new_figure, panel_width
 from bayeshpo.analysis.fits import Fits, by_searcher
 from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
+from bayeshpo.analysis.wording import words
 
 NOTHING = "no one-step-ahead predictions are on record"
 

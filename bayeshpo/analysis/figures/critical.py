@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayeshpo.analysis.figures.compared import comparable, coverage
-from bayeshpo.analysis.figures.style import DATA, Drawing, Look, looks, new_figure, words
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.figures.style import DATA, Drawing, Look, looks, new_figure
 from bayeshpo.analysis.scores import median_scores
 from bayeshpo.analysis.statistics.critical import ALPHA, RankTests, rank_tests
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import words
 
 NOTHING = "it takes three searchers on two problems, all with one seed"
 _STEP = 0.19
@@ -30,7 +32,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     _diagram(axes, tests, groups, compared.searchers, looks(compared.searchers), height)
     friedman = f"p = {tests.friedman:.2g}" if tests.friedman >= 1e-4 else "p < 0.0001"
     caption = (
-        f"Mean ranks of the median regret after the last trial, over problems. {coverage(traces, compared)} Thick bars "
+        f"Mean ranks of the median regret after the last trial, over problems. {coverage(compared)} Thick bars "
         f"join searchers of which no two differ at {ALPHA:.0%} (Wilcoxon's signed-rank tests with Holm's correction); "
         f"CD: Nemenyi's critical distance. Friedman's test that all are equal: {friedman}."
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.compared import comparable, coverage
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import WIDE, Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.statistics.budget import places
@@ -40,7 +41,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     legend(figure, style, width)
     caption = (
         f"Evaluations until targets are reached: {len(TARGETS)} values of normalised regret from {TARGETS[0]:.2g} down "
-        f"to {TARGETS[-1]:.0e}. {coverage(traces, compared)} Left: share of all problems, seeds and targets reached. "
+        f"to {TARGETS[-1]:.0e}. {coverage(compared)} Left: share of all problems, seeds and targets reached. "
         "Right: expected evaluations of a searcher that is begun anew until it reaches the target, the median over "
         "problems; lines end where no run reaches it on half of them. A single set of runs: no band."
     )

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.analysis.figures.over_trials import Page, bands, pages, panels
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, counted, file_name, looks, words
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, file_name, looks
 from bayeshpo.analysis.fits import Fits
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no quantiles of lengthscales are on record"
 # Of a mixture with the member's name before it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.figures.style import Drawing, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import Drawing, file_name, looks, new_figure
 from bayeshpo.analysis.importance import Importance
 from bayeshpo.analysis.losses import aims_of
+from bayeshpo.analysis.wording import words
 from bayeshpo.experiment.store import RunRecord
 
 # Inches of a row; how far, in rows, the two indices are from its middle, and medians of seeds from these.

@@ -15,16 +15,15 @@ from bayeshpo.analysis.figures.style import (
     WIDE,
     Drawing,
     Look,
-    counted,
     guides,
     legend,
     looks,
     new_figure,
     panel_width,
-    words,
 )
 from bayeshpo.analysis.regret import quartiles
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no run has a recommendation whose true value and the optimum are on record"
 _PANEL_HEIGHT = 1.7

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.compared import comparable, coverage
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.logarithmic import logarithmic
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.budget import places
@@ -36,7 +37,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     legend(figure, style, width)
     caption = (
         "Interquartile mean of normalised regret over all runs: 1 is a random configuration's, the median regret after "
-        f"the first trial. {coverage(traces, compared)} Bands are 95 % bootstrap intervals, seeds drawn anew within "
+        f"the first trial. {coverage(compared)} Bands are 95 % bootstrap intervals, seeds drawn anew within "
         "each problem; log axis."
     )
     return [Drawing("iqm", figure, caption + (" Values on the shaded strip are exactly 0." if zero else ""))]

@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, counted, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, file_name, looks, new_figure
 from bayeshpo.analysis.kept import Lengthscales, last_kept, lengthscales
+from bayeshpo.analysis.wording import counted, words
 from bayeshpo.experiment.store import RunRecord
 
 _ROW = 0.29

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, over_seeds, pages, titles
-from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, counted, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, guides, looks, new_figure
 from bayeshpo.analysis.fits import Fits
 from bayeshpo.analysis.recommended import remaining_regret
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no expectation of the optimum is on record"
 _BELOW = 1e-9

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import WIDE, file_name, guides, new_figure, words
+from bayeshpo.analysis.figures.style import WIDE, file_name, guides, new_figure
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, rows_of
+from bayeshpo.analysis.wording import words
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
-from bayeshpo.analysis.figures.style import Drawing, counted, file_name, new_figure, words
+from bayeshpo.analysis.figures.style import Drawing, file_name, new_figure
 from bayeshpo.analysis.losses import aims_of, sign
 from bayeshpo.analysis.spaces import positions, space_of
+from bayeshpo.analysis.wording import counted, words
 from bayeshpo.encoding import Encoding
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.space import INACTIVE, SearchSpace

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bayeshpo.aims import sign_of
-from bayeshpo.analysis.figures.style import DATA, Drawing, Look, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, Drawing, Look, file_name, looks, new_figure
 from bayeshpo.analysis.kept import last_kept
+from bayeshpo.analysis.wording import words
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.pareto import non_dominated
 

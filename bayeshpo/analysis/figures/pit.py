@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayeshpo.analysis.ahead import POSITIONS, Ahead
-from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, new_figure
 from bayeshpo.analysis.fits import Fits, by_searcher
 from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
+from bayeshpo.analysis.wording import words
 
 NOTHING = "no one-step-ahead predictions are on record"
 

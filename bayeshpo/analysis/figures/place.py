@@ -9,9 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayeshpo.analysis.figures.over_trials import Page, bands, pages, panels
-from bayeshpo.analysis.figures.style import DATA, Drawing, counted, file_name, looks, words
+from bayeshpo.analysis.figures.style import DATA, Drawing, file_name, looks
 from bayeshpo.analysis.fits import Fits
 from bayeshpo.analysis.spaces import optima_of
+from bayeshpo.analysis.wording import counted, words
 from bayeshpo.space import INACTIVE
 
 NOTHING = "no quantiles of the optimum's place are on record"

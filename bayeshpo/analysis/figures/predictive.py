@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, guides, looks, new_figure
 from bayeshpo.analysis.kept import last_kept
 from bayeshpo.analysis.predictive_check import predictive_check, replications
+from bayeshpo.analysis.wording import words
 from bayeshpo.experiment.store import RunRecord
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, counted, new_figure
+from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, Drawing, new_figure
+from bayeshpo.analysis.wording import counted
 
 NOTHING = "there is no regression yet: bayeshpo diagnose RESULTS --regression"
 

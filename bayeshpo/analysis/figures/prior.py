@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, counted, looks, new_figure, words
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, looks, new_figure
+from bayeshpo.analysis.wording import counted, words
 
 _COLUMNS = 3
 # How dark the intervals are.

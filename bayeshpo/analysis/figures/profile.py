@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.figures.compared import comparable, coverage
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.logarithmic import logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.profile import profile
@@ -31,6 +32,6 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     legend(figure, style, width)
     caption = (
         f"Performance profile: distribution of normalised regret after the last trial; higher is better. "
-        f"{coverage(traces, compared)} Bands are 95 % bootstrap intervals, seeds drawn anew within each problem."
+        f"{coverage(compared)} Bands are 95 % bootstrap intervals, seeds drawn anew within each problem."
     )
     return [Drawing("profile", figure, caption)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.compared import comparable, coverage
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.budget import places
 from bayeshpo.analysis.statistics.ranks import mean_ranks
@@ -30,7 +31,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     axes.invert_yaxis()
     legend(figure, style, width)
     caption = (
-        f"Mean rank of the best value so far over problems. {coverage(traces, compared)} Ranks are those of "
+        f"Mean rank of the best value so far over problems. {coverage(compared)} Ranks are those of "
         "runs with one seed, ties averaged, then averaged over seeds and over problems; bands are 95 % bootstrap "
         "intervals over problems."
     )

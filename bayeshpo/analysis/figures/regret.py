@@ -10,21 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.figures.logarithmic import level_of_zero, log_ticks
-from bayeshpo.analysis.figures.style import (
-    WIDE,
-    Drawing,
-    Look,
-    counted,
-    guides,
-    legend,
-    listed,
-    looks,
-    new_figure,
-    panel_width,
-    words,
-)
+from bayeshpo.analysis.figures.style import WIDE, Drawing, Look, guides, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.regret import Regret
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import counted, listed, words
 
 _PANEL_HEIGHT = 1.9
 

@@ -12,8 +12,9 @@ from matplotlib.patches import Patch
 
 from bayeshpo.analysis.checks import khat_in_words, khat_limits
 from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, pages, titles
-from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, counted, guides, new_figure, words
+from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, guides, new_figure
 from bayeshpo.analysis.fits import Fits, Row, column
+from bayeshpo.analysis.wording import counted, words
 
 NOTHING = "no posterior was reused"
 # From what costs least to what is worst; Okabe and Ito's colours, and a marker each.

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, Look, file_name, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, Look, file_name, looks, new_figure
 from bayeshpo.analysis.kept import Slice, last_kept, relevant_slice
 from bayeshpo.analysis.scale import scale_of
+from bayeshpo.analysis.wording import words
 from bayeshpo.experiment.store import RunRecord
 
 _Z90 = 1.6449

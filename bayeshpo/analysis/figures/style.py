@@ -18,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bayeshpo.analysis.wording import words
+
 # Widths of the text in inches: of a column, where there are two, and with "_page" of both.
 VENUES = {
     "neurips": 5.5, "iclr": 5.5, "icml": 3.25, "icml_page": 6.75, "aistats": 3.25, "aistats_page": 6.75, "uai": 3.25,
@@ -116,24 +118,6 @@ def looks(searchers: Iterable[str]) -> dict[str, Look]:
 def file_name(*labels: str) -> str:
     """Labels as the name of a file, without a suffix."""
     return "_".join(re.sub(r"[^A-Za-z0-9-]+", "_", label).strip("_") for label in labels)
-
-
-def words(label: str) -> str:
-    """A label as it stands in a figure."""
-    return label.replace("_", " ")
-
-
-def listed(labels: Sequence[str]) -> str:
-    """Labels as a list in a sentence."""
-    names = [words(label) for label in labels]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def counted(numbers: Sequence[int], noun: str) -> str:
-    """A number or a range of numbers with its noun: "5 seeds", "2 to 5 seeds"."""
-    low, high = min(numbers), max(numbers)
-    count = str(high) if low == high else f"{low} to {high}"
-    return f"{count} {noun}" + ("" if high == 1 else "s")
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import DATA, WARNING, Drawing, guides, looks, new_figure, words
+from bayeshpo.analysis.figures.style import DATA, WARNING, Drawing, guides, looks, new_figure
 from bayeshpo.analysis.losses import incumbent_losses, sign
+from bayeshpo.analysis.wording import words
 from bayeshpo.experiment.store import RunRecord
 from bayeshpo.trial import Status
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bayeshpo.analysis.aggregates import BASELINE, baseline
-from bayeshpo.analysis.figures.compared import comparable, coverage
-from bayeshpo.analysis.figures.style import GUIDE, Drawing, looks, new_figure, panel_width, words
+from bayeshpo.analysis.coverage import coverage
+from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.figures.style import GUIDE, Drawing, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.wins import win_probability
 from bayeshpo.analysis.traces import Traces
+from bayeshpo.analysis.wording import words
 
 NO_BASELINE = f"no searcher is named '{BASELINE}', or nothing can be compared with it"
 
@@ -35,7 +37,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     axes.set_xlabel("probability of ending better than random search")
     caption = (
         "Probability that a run ends with a lower regret than one of random search on the same problem, ties half, "
-        f"averaged over problems. {coverage(traces, compared)} Bars are 95 % bootstrap intervals, seeds drawn anew "
+        f"averaged over problems. {coverage(compared)} Bars are 95 % bootstrap intervals, seeds drawn anew "
         "within each problem."
     )
     return [Drawing("wins", figure, caption)]

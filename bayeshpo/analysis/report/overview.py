@@ -29,7 +29,7 @@ def _facts(results: Results, runs: Sequence[RunRecord]) -> Facts:
     failed = sum(count for name, count in statuses.items() if Status(name).failed)
     machine = experiment.get("machine", {})
     pairs = [
-        ("Runs", str(completeness(results, list(runs)))),
+        ("Runs", str(completeness(results, runs))),
         ("Problems", f"{len(problems)}: {', '.join(problems)}"),
         ("Searchers", f"{len(searchers)}: {', '.join(searchers)}"),
         ("Seeds", str(experiment["seeds"])),

@@ -9,26 +9,27 @@ import numpy as np
 
 from bayeshpo.analysis.aggregates import Interval, aggregates
 from bayeshpo.analysis.comparisons import read_comparisons
+from bayeshpo.analysis.coverage import coverage
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Facts, Table, number, word
-from bayeshpo.analysis.summary import regret_caption, short
+from bayeshpo.analysis.summary import regret_caption, seeds, short
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
 
 
 def regret(results: Results, runs: Sequence[RunRecord]) -> list[Block]:
     """Tables of regret by problem and over problems, and what `bayeshpo compare` has found."""
-    rows = outcomes(runs)
     traces = Traces.of_results(results, runs)
     blocks: list[Block] = []
-    if rows:
-        blocks.append(_by_problem(rows, traces))
+    if runs:
+        blocks.append(_by_problem(outcomes(results, runs), traces))
     if over := aggregates(traces):
         cells = [
-            [word(a.searcher), *_interval(a.rank), *_interval(a.iqm), *_interval(a.wins), number(a.runs),
-             number(a.missing)] for a in over
+            [word(a.searcher), *_interval(a.rank), *_interval(a.iqm), *_interval(a.wins), number(a.runs.compared),
+             number(a.runs.asked), number(a.runs.missing)] for a in over
         ]  # fmt: skip
-        note = "Brackets: 95 % bootstrap intervals, over problems for ranks and over seeds for the others."
+        note = "Brackets: 95 % bootstrap intervals, over problems for ranks and over seeds for the others. "
+        note += coverage(traces.comparable())
         blocks.append(Table("Over all problems that can be compared", _AGGREGATED, cells, note))
     if claims := [(record["title"], record["claim"]) for record in read_comparisons(results.path)]:
         blocks.append(Facts(claims))
@@ -50,14 +51,10 @@ def _by_problem(rows: Sequence[SearcherOutcome], traces: Traces) -> Table:
         cells.append(
             [Cell(row.problem + star), word(row.searcher), number(median, strong=median == least[row.problem]),
              number(low), number(high), number(float(np.median(whole)) if whole.size else math.nan),
-             number(row.inference), number(row.best, 4), Cell(_seeds(row), row.seeds), number(row.failed),
+             number(row.inference), number(row.best, 4), Cell(seeds(row), row.finished), number(row.failed),
              number(row.trials), number(row.seconds), number(row.work)]
         )  # fmt: skip
     return Table("Regret after the last trial", _BY_PROBLEM, cells, regret_caption(rows))
-
-
-def _seeds(row: SearcherOutcome) -> str:
-    return f"{row.seeds - row.unfinished}/{row.seeds}" if row.unfinished else str(row.seeds)
 
 
 def _interval(interval: Interval | None) -> list[Cell]:
@@ -76,7 +73,7 @@ _BY_PROBLEM = (
     Column("normalised", "median over whole runs, by the problem's scale: 1 is a random configuration"),
     Column("inference", "median regret of the recommendation's true value"),
     Column("best", "best value of any seed, in the problem's own direction"),
-    Column("seeds", "finished and begun runs"),
+    Column("seeds", "finished runs, of those asked for"),
     Column("failed", "failed trials"),
     Column("trials", "all trials"),
     Column("s/ask", "median seconds per suggestion after the initial design"),
@@ -90,6 +87,7 @@ _AGGREGATED = (
     Column("95 %"),
     Column("wins", "chance that a run beats one of random search on its problem"),
     Column("95 %"),
-    Column("runs", "whole runs"),
+    Column("runs", "whole runs that are compared"),
+    Column("asked for", "runs, on whatever problem"),
     Column("missing", "runs that are missing or unfinished"),
 )
