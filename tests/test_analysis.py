@@ -18,7 +18,7 @@ from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import posterior_health
 from bayeshpo.analysis.kept import Slice
-from bayeshpo.analysis.latex import escape, macro_name, number, percent
+from bayeshpo.analysis.latex import escape, number, percent
 from bayeshpo.analysis.losses import of_the_incumbent
 from bayeshpo.analysis.outcomes import outcomes
 from bayeshpo.analysis.regret import Regret, distance, quartiles, simple_regret
@@ -304,9 +304,7 @@ class TestScale:
 class TestLatex:
     def test_escape(self):
         assert escape("a_b 5 % R-hat < 1") == r"a\_b 5 \% $\widehat{R}$ $<$ 1"
-
-    def test_macro_names_have_only_letters(self):
-        assert macro_name("my-run 2", "hartmann6", "rhat_max") == "MyRunTwoHartmannSixRhatMax"
+        assert escape("Δε") == r"\ensuremath{\Delta}\ensuremath{\varepsilon}"
 
     @pytest.mark.parametrize(
         ("value", "text"),

@@ -102,6 +102,13 @@ def test_compare_counts_them_in_the_terminal_in_its_records_and_in_the_figure(
     records = read_comparisons(results)
     assert [record["coverage"] for record in records] == [SENTENCES, SENTENCES]
     assert records[0]["runs"][1] == {"compared": 8, "asked": 12, "missing": 4}
+    paths = {path.name: path.read_text() for path in write_tables(results)}
+    table, numbers = paths["comparison.tex"], paths["numbers.tex"].splitlines()
+    assert r"sobol & 0.00 & 1.00 (1.00 to 1.00) & 8 of 12, 4 missing \\" in table
+    assert table.count(r"passed its checks: $\widehat{R}$ 1.0000, bulk ESS 900, 0 divergences") == 2
+    assert all(table.count(sentence) == 1 for sentence in SENTENCES)
+    assert r"\newcommand{\DemoComparisonLogRegretOptunaBest}{1.00}" in numbers
+    assert rf"\newcommand{{\DemoComparisonCoverage}}{{{' '.join(SENTENCES)}}}" in numbers
     (drawing,) = comparison.draw(records, 5.5)
     (other,) = wins.draw(traces_of(results), 5.5)
     for text in (" ".join(done.output.split()), drawing.caption, other.caption):

@@ -1,15 +1,21 @@
-"""Text, numbers and macros as LaTeX."""
+"""Text and numbers as LaTeX."""
 
 from __future__ import annotations
 
 import math
-import re
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$",
 }  # fmt: skip
-_DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+# Greek letters of Unicode stop pdflatex: from their first on; those that look like Latin ones have no command.
+_SMALL = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi - pi rho varsigma sigma tau upsilon "
+    "varphi chi psi omega"
+)
+_CAPITAL = "- - Gamma Delta - - - Theta - - Lambda - - Xi - Pi - - Sigma - Upsilon Phi - Psi Omega"
+for _first, _names in ((0x3B1, _SMALL), (0x391, _CAPITAL)):
+    _SPECIAL |= {chr(_first + i): rf"\ensuremath{{\{name}}}" for i, name in enumerate(_names.split()) if name != "-"}
 
 
 def escape(text: str) -> str:
@@ -33,14 +39,3 @@ def number(value: float, digits: int = 3) -> str:
 def percent(share: float) -> str:
     """A share in per cent, rounded down to one decimal so that 100 means all."""
     return f"{math.floor(share * 1000 + 1e-9) / 10:g}"
-
-
-def macro(*parts: str, value: str) -> str:
-    """A ``\\newcommand`` whose name is the parts in camel case, digits spelled out."""
-    return f"\\newcommand{{\\{macro_name(*parts)}}}{{{value}}}"
-
-
-def macro_name(*parts: str) -> str:
-    """Parts in camel case, digits spelled out: ("hartmann6", "rhat_max") is HartmannSixRhatMax."""
-    words = [word for part in parts for word in re.findall(r"[A-Za-z]+|[0-9]", part)]
-    return "".join(_DIGITS[int(word)] if word.isdigit() else word[0].upper() + word[1:] for word in words)

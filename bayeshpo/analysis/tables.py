@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
+from bayeshpo.analysis.comparison_table import comparison_numbers, comparison_table
+from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import Completeness, completeness
 from bayeshpo.analysis.coverage import covered
 from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
-from bayeshpo.analysis.latex import escape, macro, number, percent
+from bayeshpo.analysis.latex import escape, number, percent
+from bayeshpo.analysis.macros import Macro, commands
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.analysis.statistics.equivalence import equivalent_to_best
 from bayeshpo.analysis.traces import Traces
@@ -21,7 +24,10 @@ from bayeshpo.inference.limits import ESS_LIMIT, RHAT_LIMIT
 
 
 def write_tables(results_path: str | Path, destination: str | Path | None = None) -> list[Path]:
-    r"""Write ``regret.tex``, ``overall.tex`` (what can be compared), ``health.tex`` (what was fitted), ``numbers.tex``.
+    r"""Write ``numbers.tex`` and LaTeX tables: of regret, over problems, of a comparison, and of posterior health.
+
+    ``regret.tex``; ``overall.tex``, of what can be compared; ``comparison.tex``, of what `bayeshpo compare` has left;
+    ``health.tex``, of what was fitted.
 
     On each problem the lowest median regret is bold, and what is practically equivalent to it is underlined; see
     `bayeshpo.analysis.statistics.equivalence`. Over all problems the best of each column is bold.
@@ -51,11 +57,14 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     contents = {"regret.tex": _regret_table(rows, traces)} if runs else {}
     if overall:
         contents["overall.tex"] = _overall_table(overall, sentences)
+    if comparisons := read_comparisons(results.path):
+        contents["comparison.tex"] = comparison_table(comparisons)
     if health:
         contents["health.tex"] = _health_table(health)
     state, name = completeness(results, runs), results.experiment["name"]
     numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall, sentences)]
-    contents["numbers.tex"] = "\n".join(numbers) + "\n"
+    numbers += comparison_numbers(name, comparisons)
+    contents["numbers.tex"] = "\n".join(commands(numbers)) + "\n"
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in contents]
@@ -74,8 +83,8 @@ def write_captions(captions: Path, experiment: str, destination: Path) -> Path:
         File to write.
     """
     texts = json.loads(captions.read_text(encoding="utf-8"))["captions"]
-    lines = [macro(experiment, "caption", name, value=escape(text)) for name, text in texts.items()]
-    destination.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    macros: list[Macro] = [((experiment, "caption", name), escape(text)) for name, text in texts.items()]
+    destination.write_text("\n".join(commands(macros)) + "\n", encoding="utf-8")
     return destination
 
 
@@ -150,13 +159,13 @@ def _interval(interval: Interval | None, *, best: bool) -> str:
     return f"{_marked(number(value), best=best, alike=False)} ({number(low)} to {number(high)})"
 
 
-def _overall_numbers(name: str, rows: Sequence[Aggregate], sentences: Sequence[str]) -> list[str]:
-    lines = [macro(name, "overall", "coverage", value=escape(" ".join(sentences)))] if rows else []
+def _overall_numbers(name: str, rows: Sequence[Aggregate], sentences: Sequence[str]) -> list[Macro]:
+    lines: list[Macro] = [((name, "overall", "coverage"), escape(" ".join(sentences)))] if rows else []
     for row in rows:
         for quantity, interval in {"rank": row.rank, "iqm": row.iqm, "wins": row.wins}.items():
             if interval is not None:
                 for part, value in zip(("lower", "value", "upper"), interval, strict=True):
-                    lines.append(macro(name, "overall", row.searcher, quantity, part, value=number(value)))
+                    lines.append(((name, "overall", row.searcher, quantity, part), number(value)))
     return lines
 
 
@@ -191,7 +200,7 @@ def _numbers(
     rows: Sequence[SearcherOutcome],
     health: Sequence[PosteriorHealth],
     state: Completeness,
-) -> list[str]:
+) -> list[Macro]:
     overall = {
         "problems": len({run.problem for run in runs}),
         "searchers": len({run.searcher for run in runs}),
@@ -203,18 +212,16 @@ def _numbers(
         "trials": sum(row.trials for row in rows),
         "failed": sum(row.failed for row in rows),
     }
-    lines = [macro(name, key, value=str(value)) for key, value in overall.items()]
+    lines: list[Macro] = [((name, key), str(value)) for key, value in overall.items()]
     for problem in dict.fromkeys(run.problem for run in runs):
         own = [run for run in runs if run.problem == problem]
-        lines.append(macro(name, problem, "budget", value=str(max(run.spec["budget"] for run in own))))
-        lines.append(macro(name, problem, "dimension", value=str(len(own[0].spec["space"]))))
+        lines.append(((name, problem, "budget"), str(max(run.spec["budget"] for run in own))))
+        lines.append(((name, problem, "dimension"), str(len(own[0].spec["space"]))))
     for row in rows:
-        lines += [
-            macro(name, row.problem, row.searcher, key, value=v) for key, v in _outcome_numbers(row, rows).items()
-        ]
+        lines += [((name, row.problem, row.searcher, key), v) for key, v in _outcome_numbers(row, rows).items()]
     for fitted in health:
         parts = (name, fitted.problem or "all", fitted.searcher)
-        lines += [macro(*parts, key, value=value) for key, value in _health_numbers(fitted).items()]
+        lines += [((*parts, key), value) for key, value in _health_numbers(fitted).items()]
     return lines
 
 
