@@ -14,6 +14,10 @@ class SpecificationError(BayeshpoError):
     """What was asked for cannot be done; nothing has run yet."""
 
 
+class RecordError(BayeshpoError):
+    """A record on disk is damaged or held by another process."""
+
+
 class SpaceExhausted(BayeshpoError):
     """Every legal configuration of a finite space has been tried."""
 

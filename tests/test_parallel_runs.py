@@ -19,12 +19,12 @@ from bayeshpo.analysis.comparison.next_regret import _outcomes
 from bayeshpo.analysis.losses import incumbent_losses
 from bayeshpo.analysis.recommended import recommended_regret, remaining_regret
 from bayeshpo.diagnostics.replay import Replay
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import RecordError, SpecificationError
 from bayeshpo.experiment import spec
 from bayeshpo.experiment.executors import local
 from bayeshpo.experiment.runner import run_plan
 from bayeshpo.experiment.spec import RunSpec
-from bayeshpo.experiment.store import RecordError, Results, RunRecord, check_results
+from bayeshpo.experiment.store import Results, RunRecord, check_results
 from bayeshpo.experiment.worker import Progress, execute
 from bayeshpo.trial import Outcome
 

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import RecordError, SpecificationError
 from bayeshpo.experiment import store, writer
 from bayeshpo.experiment.collect import collect
 from bayeshpo.experiment.rows import Rows
-from bayeshpo.experiment.store import RecordError, Results, RunRecord, open_results
+from bayeshpo.experiment.store import Results, RunRecord, open_results
 from bayeshpo.experiment.writer import RunWriter
 from bayeshpo.trial import Outcome, Status, Suggestion, Trial
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,12 @@ def covered(compared: Traces) -> list[str]:
     if source.missing:
         sentences.append(f"{counted([source.missing], 'run')} missing or unfinished, and left out.")
     return sentences
+
+
+def unfinished(traces: Traces, problems: Sequence[int]) -> list[str]:
+    """A sentence where runs on some problems, by index, are shown that have not come to their end."""
+    count = int(np.sum((traces.lengths > 0) & ~traces.whole, axis=(1, 2))[problems].sum())
+    return [f"{counted([count], 'run')} unfinished, and drawn with the trials on record."] if count else []
 
 
 def _named(labels: list[str]) -> str:

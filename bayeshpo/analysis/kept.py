@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from bayeshpo.experiment.store import RecordError, RunRecord
+from bayeshpo.errors import RecordError
+from bayeshpo.experiment.store import RunRecord
 
 if TYPE_CHECKING:
     import xarray as xr

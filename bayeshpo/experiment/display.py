@@ -24,11 +24,14 @@ class ProgressTable:
         self._runs = plan.runs
         # All keys from the start: the screen is refreshed by another thread.
         self._latest = {run.id: Progress(run.id) for run in plan.runs}
+        self._damages: dict[str, str] = {}
         self._start = time.monotonic()
 
     def update(self, progress: Progress) -> None:
         """Take notice of how far a run has come."""
         self._latest[progress.run] = _kept(progress, self._latest[progress.run])
+        if progress.damage is not None:
+            self._damages[progress.run] = progress.damage
 
     def __rich__(self) -> Table:
         table = Table(title=self._name, caption=self._caption(), caption_justify="left")
@@ -62,7 +65,9 @@ class ProgressTable:
         budget = sum(run.budget for run in self._runs)
         done = sum(state.done for state in self._latest.values())
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        return f"{done}/{len(self._runs)} runs, {trials}/{budget} trials, {minutes}:{seconds:02d}"
+        damaged = [f"{describe(run)}: {self._damages[run.id]}" for run in self._runs if run.id in self._damages]
+        counts = f"{done}/{len(self._runs)} runs, {trials}/{budget} trials, {minutes}:{seconds:02d}"
+        return "\n".join([counts, *damaged])
 
 
 class ProgressLines:
@@ -86,7 +91,8 @@ class ProgressLines:
             self._print(run, f"{_state(progress)}{seconds}")
         elif begun is None:
             self._begun[run.id] = time.monotonic()
-            self._print(run, f"begins at trial {progress.trials} of {run.budget}")
+            damage = "" if progress.damage is None else f"; {progress.damage}"
+            self._print(run, f"begins at trial {progress.trials} of {run.budget}{damage}")
 
     def _print(self, run: RunSpec, text: str) -> None:
         counter = f"[{self._ended}/{len(self._runs)}]"
@@ -106,7 +112,7 @@ def display(plan: Plan, console: Console) -> Iterator[Display]:
 
 
 def print_status(name: str, rows: Sequence[RunStatus], console: Console) -> None:
-    """A table of how many runs are in which state, why some failed, and what to do."""
+    """A table of how many runs are in which state, why some failed or what they lost, and what to do."""
     table = Table(title=f"Runs of {name}", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for column in ("problem", "searcher"):
         table.add_column(column, overflow="fold")
@@ -123,7 +129,8 @@ def print_status(name: str, rows: Sequence[RunStatus], console: Console) -> None
     console.print(table)
     for row in rows:
         if row.reason is not None:
-            line = f"failed: {row.problem}, {row.searcher}, seed {row.seed}, after {row.trials} trials: {row.reason}"
+            run = f"{row.problem}, {row.searcher}, seed {row.seed}"
+            line = f"{row.state}: {run}, after {row.trials} trials: {row.reason}"
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     left = sum(row.state != "done" for row in rows)
     words = f"{counted(rows)} of {len(rows)} runs." + (

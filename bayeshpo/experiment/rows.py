@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bayeshpo.experiment.store import read_lines
+from bayeshpo.experiment.lines import read_lines
 
 
 class Rows:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.spec import ExecutorSpec, Plan, RunSpec
-from bayeshpo.experiment.store import check_results, ended_early, has_ended, open_results, read_json
+from bayeshpo.experiment.store import check_results, ended_early, ending, has_ended, open_results
 from bayeshpo.experiment.worker import Display, Progress
 from bayeshpo.experiment.writer import claimed
 from bayeshpo.parallel import available_cores
@@ -82,11 +82,8 @@ def _distribute(
 
 
 def _finished(run: RunSpec, results: Path) -> Progress | None:
-    path = results / "runs" / run.id / "done.json"
-    if not path.exists():
-        return None
-    done = read_json(path)
-    if not has_ended(done, run.budget, run.stop):
+    done, _ = ending(results / "runs" / run.id)
+    if done is None or not has_ended(done, run.budget, run.stop):
         return None
     # Older records have no reason.
     reason = done.get("reason") if ended_early(done, run.stop) else None

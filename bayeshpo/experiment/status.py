@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bayeshpo.errors import RecordError
 from bayeshpo.experiment.rules import parse
-from bayeshpo.experiment.store import RecordError, Results, RunRecord, has_ended, read_json
+from bayeshpo.experiment.store import Results, RunRecord, has_ended, read_json
 
 State = Literal["done", "running", "failed", "interrupted", "missing"]
 # A disk that is full keeps a file, and nothing in it.
@@ -32,7 +33,7 @@ class RunStatus:
     trials, budget
         How many trials it has, and is to have.
     reason
-        Why it failed.
+        Why it failed, or what its record lost when it was interrupted.
     """
 
     problem: str
@@ -85,7 +86,7 @@ def _status(labels: tuple[str, str, int], path: Path | None, budget: int, stop: 
     if error.exists():
         reason = error.read_text(encoding="utf-8").partition("\n")[0]
         return RunStatus(*labels, "failed", n, budget, reason or _UNWRITTEN)
-    return RunStatus(*labels, "interrupted", n, budget)
+    return RunStatus(*labels, "interrupted", n, budget, run.damage)
 
 
 def _held(path: Path) -> bool:

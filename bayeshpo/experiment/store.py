@@ -3,7 +3,7 @@
 A line is written once and whole, after the trial it stands for; trials have their lines in the order in which they were
 told. Where several are evaluated at once, each proposal has a line of its own before that (``suggestions.jsonl``). What
 a kill can leave behind is a truncated last line, or an inference row whose trial never finished, nor is on record as
-proposed; both are dropped when the run goes on.
+proposed; both are dropped when the run goes on. A run that has lost trials since it ended goes on too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayeshpo.errors import BayeshpoError, SpecificationError
+from bayeshpo.errors import RecordError, SpecificationError
+from bayeshpo.experiment.lines import count_lines, read_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +39,6 @@ LOCK = ".lock"
 _PARTIAL = ".partial"
 
 
-class RecordError(BayeshpoError):
-    """A record on disk is damaged or held by another process."""
-
-
 @dataclass(frozen=True)
 class RunRecord:
     """One run as it stands on disk.
@@ -53,15 +50,18 @@ class RunRecord:
     spec
         The run's own specification: problem, searcher, seed, budget, direction, optimum, ...
     done
-        How the run ended; None while it is unfinished.
+        How the run ended; None while it is unfinished, see `ending`.
     posteriors
         Paths of the kept posteriors (zarr), in order of the number of trials they saw.
+    damage
+        What is wrong with the end of its trials, in words, see `ending`.
     """
 
     path: Path
     spec: Mapping[str, Any]
     done: Mapping[str, Any] | None
     posteriors: tuple[Path, ...]
+    damage: str | None = None
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -134,11 +134,8 @@ class RunRecord:
     @classmethod
     def read(cls, path: Path) -> RunRecord:
         """A run's folder; what a kill left half-written is left out, and nothing on disk is changed."""
-        done = path / "done.json"
-        return cls(
-            path, read_json(path / "spec.json"), read_json(done) if done.exists() else None,
-            tuple(sorted(path.glob("posterior/*.zarr"))),
-        )  # fmt: skip
+        done, damage = ending(path)
+        return cls(path, read_json(path / "spec.json"), done, tuple(sorted(path.glob("posterior/*.zarr"))), damage)
 
 
 class Results:
@@ -250,6 +247,31 @@ def _defining(part: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in ("label", "budget", "problems", "stop")}
 
 
+def ending(path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """How a run ended, None while it is unfinished; and what is wrong with the end of its trials, None if nothing is.
+
+    ``done.json`` holds as long as the trials that it counts are on record; without them the run is unfinished again.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+
+    Raises
+    ------
+    RecordError
+        If ``done.json`` is damaged.
+    """
+    file = path / "done.json"
+    done = read_json(file) if file.exists() else None
+    count, whole = count_lines(path / "trials.jsonl")
+    if done is not None and count >= done["trials"]:
+        return done, None
+    if not whole:
+        return None, "the last line of its record is damaged"
+    return None, None if done is None else f"its record has {count} of the {done['trials']} trials that it ended with"
+
+
 def ended_early(done: Mapping[str, Any], stop: str | None) -> bool:
     """Whether a run exhausted its space, or was ended by the rule that it has now.
 
@@ -301,35 +323,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(partial, path)
-
-
-def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The whole records of a JSON-lines file, and the number of bytes they take; a missing file has none.
-
-    The last line is left out if it has no line end or is no JSON mapping: the write was cut short.
-
-    Raises
-    ------
-    RecordError
-        If any other line is damaged.
-    """
-    if not path.exists():
-        return [], 0
-    lines = path.read_bytes().splitlines(keepends=True)
-    records: list[dict[str, Any]] = []
-    size = 0
-    for i, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or not line.endswith(b"\n"):
-            if i == len(lines) - 1:
-                break
-            raise RecordError(f"{path}, line {i + 1}: expected a JSON mapping, got {line[:40]!r}")
-        records.append(record)
-        size += len(line)
-    return records, size
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -43,6 +43,8 @@ class Progress:
         Why it could not go on.
     again
         Why another worker takes it up again.
+    damage
+        What was wrong with the end of its record, as it is taken up.
     """
 
     run: str
@@ -53,6 +55,7 @@ class Progress:
     ended_early: str | None = None
     error: str | None = None
     again: str | None = None
+    damage: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -87,7 +90,7 @@ def execute(run: RunSpec, path: Path, report: Callable[[Progress], None], execut
             problem.space, searcher, run.direction, run.seed, name=run.problem.key, trials=trials,
             pending=pending, noisy=is_noisy(problem), **run.aims,
         )  # fmt: skip
-        report(_progress(run, study))
+        report(replace(_progress(run, study), damage=writer.record.damage))
         recorded = 0
         _keep(run, study, writer)
         for step in study.steps(problem, run.budget, run.rule(), evaluator=_evaluator(run, problem, executor)):

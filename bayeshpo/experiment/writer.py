@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
 
-from bayeshpo.errors import SpecificationError
-from bayeshpo.experiment.store import LOCK, RecordError, RunRecord, plain, read_lines, write_json
+from bayeshpo.errors import RecordError, SpecificationError
+from bayeshpo.experiment.lines import read_lines
+from bayeshpo.experiment.store import LOCK, RunRecord, plain, write_json
 
 _PATIENCE = 10.0
 # Seconds between two times that trials without fits are forced to the disk.
@@ -122,8 +123,8 @@ class RunWriter:
         write_json(self.path / "done.json", done)
 
     def _repaired(self) -> RunRecord:
-        (self.path / "done.json").unlink(missing_ok=True)
         record = RunRecord.read(self.path)
+        (self.path / "done.json").unlink(missing_ok=True)
         for path in (self.path / "trials.jsonl", self.path / "suggestions.jsonl"):
             if path.exists():
                 os.truncate(path, read_lines(path)[1])

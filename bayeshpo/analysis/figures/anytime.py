@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bayeshpo.analysis.costs import against_cost
+from bayeshpo.analysis.coverage import unfinished
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.regret import quartiles
@@ -62,7 +63,7 @@ def _figure(name: str, traces: Traces, problems: Sequence[int], width: float) ->
         f"Medians over {counted(seeds, 'seed')} of each searcher, drawn as far as half of its runs go; log axes. A "
         "trial counts when it has ended."
     )
-    return Drawing(name, figure, caption)
+    return Drawing(name, figure, " ".join([caption, *unfinished(traces, problems)]))
 
 
 def _row(row: Sequence[Axes], traces: Traces, p: int, costs: Sequence[str], style: dict) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from bayeshpo.analysis.coverage import unfinished
 from bayeshpo.analysis.figures.logarithmic import level_of_zero, log_ticks
 from bayeshpo.analysis.figures.style import WIDE, Drawing, Look, guides, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.regret import Regret
@@ -35,7 +36,8 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     for axes in grid[len(problems) :]:
         axes.set_visible(False)
     legend(figure, style, width)
-    return [Drawing("regret", figure, _caption(regrets, early=bool(traces.early.any())))]
+    caption = [_caption(regrets, early=bool(traces.early.any())), *unfinished(traces, range(len(traces.problems)))]
+    return [Drawing("regret", figure, " ".join(caption))]
 
 
 def _columns(n: int, width: float) -> int:
