@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import multiprocessing
 import os
 import resource
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from bayeshpo.cli import app
 from bayeshpo.experiment import spec
+from bayeshpo.experiment.display import ProgressLines
 from bayeshpo.experiment.runner import run_plan
 from bayeshpo.experiment.status import status
 from bayeshpo.experiment.store import Results, open_results
@@ -178,8 +181,10 @@ def test_a_second_runner_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
     assert goes_on(file, results) == undisturbed(tmp_path, file)
 
 
-@pytest.mark.parametrize("damage", [b'{"index": 59, "config', b"\x00\xff garbage\n", b"[1, 2]\n"])
-def test_a_damaged_last_line_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("damage", [b'{"index": 59, "config', b"\x00\xff garbage\r\n", b"[1, 2]\n", b""])
+def test_a_damaged_last_line_is_said_and_made_anew(tmp_path: Path, damage: bytes, ended: bool) -> None:
+    """Whether the run had come to its end or not; a line that is gone as a whole is missed where it had."""
     file = written(tmp_path)
     whole = undisturbed(tmp_path, file)
     results = tmp_path / "r"
@@ -187,9 +192,22 @@ def test_a_damaged_last_line_is_made_anew(tmp_path: Path, damage: bytes) -> None
     (run,) = Results(results).runs()
     lines = (run.path / "trials.jsonl").read_bytes().splitlines(keepends=True)
     (run.path / "trials.jsonl").write_bytes(b"".join(lines[:-1]) + damage)
-    (run.path / "done.json").unlink()
-    assert states(results) == ["interrupted"]
-    assert goes_on(file, results) == whole
+    if not ended:
+        (run.path / "done.json").unlink()
+    said = "the last line of its record is damaged" if damage else None
+    if ended and not damage:
+        said = "its record has 59 of the 60 trials that it ended with"
+    (row,) = status(Results(results))
+    assert (row.state, row.trials, row.reason) == ("interrupted", 59, said)
+    shown = CliRunner().invoke(app, ["status", str(results)]).stdout
+    assert (f"interrupted: branin, random, seed 0, after 59 trials: {said}\n" in shown) == (said is not None)
+    assert "1 interrupted of 1 runs. 'bayeshpo run' with its file does what is left.\n" in shown
+    plan, console = spec.read(file), Console(width=200, record=True, file=io.StringIO())
+    assert run_plan(plan, results, workers=1, display=ProgressLines(plan, console)) == {}
+    begins = console.export_text().splitlines()[0]
+    assert begins == "[0/1] branin, random, seed 0: begins at trial 59 of 60" + (f"; {said}" if said else "")
+    assert states(results) == ["done"]
+    assert tried(results) == whole
 
 
 def test_a_run_that_brings_every_worker_down_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,14 @@ from synthetic_results import trial, write_experiment, write_results, write_run
 
 from bayeshpo.analysis.__main__ import main
 from bayeshpo.analysis.comparisons import write_comparisons
+from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ecdf, inference, ranks, regret, style
+from bayeshpo.analysis.outcomes import outcomes
+from bayeshpo.analysis.tables import write_tables
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.errors import SpecificationError
+from bayeshpo.experiment.status import status
 from bayeshpo.experiment.store import Results
 
 NAMES = [
@@ -95,6 +99,25 @@ def test_captions_name_the_band_and_the_seeds(results: Path):
     assert "90 % band" in text["slice_hartmann6"]
     assert "2 seeds" in text["lengthscales"]
     assert "limits 1.01 and 400" in text["convergence"]
+
+
+def test_a_run_that_lost_its_last_line_counts_as_unfinished_everywhere(tmp_path: Path):
+    few_runs(tmp_path, [3.0, 1.0], [2.0, 0.5])
+    lost = tmp_path / "runs" / "p-random-1" / "trials.jsonl"
+    lost.write_bytes(lost.read_bytes()[:-9])
+    results = Results(tmp_path)
+    runs = results.runs()
+    assert [row.state for row in status(results)] == ["done", "interrupted"]
+    assert str(completeness(results, runs)) == "1 of 2 runs finished, 1 unfinished"
+    assert [(row.asked, row.finished) for row in outcomes(results, runs)] == [(2, 1)]
+    traces = traces_of(tmp_path)
+    assert traces.missing == 1
+    for draw in (regret.draw, anytime.draw):
+        (drawing,) = draw(traces, 5.5)
+        assert "over 2 seeds" in drawing.caption
+        assert drawing.caption.endswith(" 1 run unfinished, and drawn with the trials on record.")
+    write_tables(tmp_path)
+    assert " & 1 of 2 & " in (tmp_path / "tables" / "regret.tex").read_text()
 
 
 def test_the_small_form_draws_every_figure(results: Path, tmp_path: Path):

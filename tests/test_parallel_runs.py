@@ -99,6 +99,22 @@ def test_searchers_go_on_from_what_was_pending(tmp_path: Path, on_a_clock: Any, 
     assert all(Replay.of(record, index).reproduced for index in range(20))
 
 
+def test_a_run_that_lost_its_last_line_evaluates_that_trial_again(tmp_path: Path, on_a_clock: Any) -> None:
+    run = run_of(tmp_path)
+    whole = executed(run, tmp_path / "run", on_a_clock()).trials
+    trials = tmp_path / "run" / "trials.jsonl"
+    os.truncate(trials, trials.stat().st_size - 30)
+    damaged = RunRecord.read(tmp_path / "run")
+    assert (damaged.done, damaged.damage) == (None, "the last line of its record is damaged")
+    assert [row["index"] for row in damaged.pending] == [whole[-1]["index"]]
+    again = executed(run, tmp_path / "run", on_a_clock())
+    assert again.trials[:-1] == whole[:-1]
+    assert [again.trials[-1][key] for key in ("index", "configuration", "value")] == [
+        whole[-1][key] for key in ("index", "configuration", "value")
+    ]
+    assert (again.done or {})["trials"] == 20
+
+
 def test_records_that_name_a_trial_twice_are_refused(tmp_path: Path, on_a_clock: Any) -> None:
     executed(run_of(tmp_path), tmp_path / "run", on_a_clock())
     trials = tmp_path / "run" / "trials.jsonl"

@@ -175,6 +175,22 @@ def test_run_that_its_rule_ended_stands_until_the_rule_is_another_one(tmp_path: 
     assert ran("") == (7, "budget of 7 trials spent", [5, 6, 7, 7])
 
 
+def test_run_that_its_rule_ended_and_that_lost_a_trial_since_goes_on(tmp_path: Path) -> None:
+    plan = planned(tmp_path, 'stop = "budget(3)"' + LONG, budget=7)
+    assert execute(plan, tmp_path / "r") == {}
+    (whole,) = trials(tmp_path / "r").values()
+    (run,) = Results(tmp_path / "r").runs()
+    os.truncate(run.path / "trials.jsonl", (run.path / "trials.jsonl").stat().st_size - 1)
+    (run,) = Results(tmp_path / "r").runs()
+    assert not run.ended_early
+    display = Recorder()
+    assert run_plan(plan, tmp_path / "r", workers=1, display=display) == {}
+    assert [progress.trials for progress in display.seen] == [2, 3, 3]
+    damage = "the last line of its record is damaged"
+    assert [progress.damage for progress in display.seen] == [damage, None, None]
+    assert list(trials(tmp_path / "r").values()) == [whole]
+
+
 def test_a_line_says_why_a_run_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     planned(tmp_path, 'stop = "budget(3)"' + LONG)
@@ -277,11 +293,14 @@ def test_progress_table_counts_runs_trials_and_failures(tmp_path: Path) -> None:
     plan = planned(tmp_path, MIXED)
     table = ProgressTable(plan)
     first, second = plan.runs[:2]
+    table.update(Progress(first.id, 3, 1, 0.75, damage="the last line of its record is damaged"))
     table.update(Progress(first.id, 4, 1, 0.75, done=True))
     table.update(Progress(second.id, 2, 0, 0.5))
     table.update(Progress(second.id, error="ValueError: no"))
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(table)
-    (row,) = [line for line in console.export_text().splitlines() if "branin" in line]
+    text = console.export_text()
+    assert "branin, random, seed 0: the last line of its record is damaged" in text
+    (row,) = [line for line in text.splitlines() if "branin" in line and "seed" not in line]
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells == ["branin", "random", "1/2, 1 stopped", "6/16", "1", "0.5"]

@@ -16,6 +16,7 @@ import pytest
 from bayeshpo.errors import RecordError, SpecificationError
 from bayeshpo.experiment import store, writer
 from bayeshpo.experiment.collect import collect
+from bayeshpo.experiment.lines import count_lines, read_lines
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.experiment.store import Results, RunRecord, open_results
 from bayeshpo.experiment.writer import RunWriter
@@ -78,6 +79,20 @@ def test_truncated_last_line_is_dropped_and_cut_off(tmp_path: Path, cut: int) ->
     assert [row["trial"] for row in RunRecord.read(tmp_path).inference] == [0, 1, 2]
 
 
+LINES = b'{"a": 1}\n{"b": "\\n"}\n'
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\n", b"{", b"{}\n", LINES, LINES[:-1], LINES + b"\0\r\n", LINES + b"[1]\n"]
+)
+def test_lines_are_counted_as_they_are_read(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "rows.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    records, size = read_lines(path)
+    assert count_lines(path) == (len(records), size == len(content or b""))
+
+
 def test_rows_of_a_script_go_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rows.jsonl"
     rows = Rows(path, "case", "seed")
@@ -100,6 +115,19 @@ def test_inference_rows_without_a_trial_are_dropped(tmp_path: Path) -> None:
     with RunWriter(tmp_path, SPEC) as run:
         assert [row["trial"] for row in run.record.inference] == [0, 1, 2]
     assert inference.read_text().count("\n") == 3
+
+
+def test_kept_posteriors_of_a_trial_that_was_lost_are_dropped(tmp_path: Path) -> None:
+    trials = filled(tmp_path) / "trials.jsonl"
+    for n in (2, 3):
+        (tmp_path / "posterior" / f"{n:05d}.zarr").mkdir(parents=True)
+    assert len(RunRecord.read(tmp_path).posteriors) == 2
+    trials.write_bytes(trials.read_bytes()[:-1])
+    left = (tmp_path / "posterior" / "00002.zarr",)
+    assert RunRecord.read(tmp_path).posteriors == left
+    with RunWriter(tmp_path, SPEC) as run:
+        assert run.record.posteriors == left
+    assert tuple(tmp_path.glob("posterior/*")) == left
 
 
 def test_last_line_of_zeros_is_dropped(tmp_path: Path) -> None:
@@ -249,7 +277,7 @@ def test_posterior_is_kept_whole(tmp_path: Path) -> None:
 
     coordinates = {"hyperparameter": ["C", "gamma"], "chain": [0, 1]}
     data = xr.Dataset({"lengthscale": (("chain", "draw", "hyperparameter"), np.ones((2, 5, 2)))}, coords=coordinates)
-    with RunWriter(tmp_path, SPEC) as run:
+    with RunWriter(filled(tmp_path, 12), SPEC) as run:
         for n in (12, 3):
             run.keep_posterior(xr.DataTree.from_dict({"posterior": data}), n)
     kept = RunRecord.read(tmp_path).posteriors

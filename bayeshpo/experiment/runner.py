@@ -82,7 +82,7 @@ def _distribute(
 
 
 def _finished(run: RunSpec, results: Path) -> Progress | None:
-    done, _ = ending(results / "runs" / run.id)
+    done = ending(results / "runs" / run.id).done
     if done is None or not has_ended(done, run.budget, run.stop):
         return None
     # Older records have no reason.

@@ -40,6 +40,25 @@ _PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a run ended, as far as its record bears it out.
+
+    Attributes
+    ----------
+    done
+        What ``done.json`` says; None while the run is unfinished, as it is again if it has lost trials since.
+    trials
+        Trials on record.
+    damage
+        What is wrong with the end of an unfinished run's record, in words; None if nothing is.
+    """
+
+    done: dict[str, Any] | None
+    trials: int
+    damage: str | None
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run as it stands on disk.
 
@@ -50,11 +69,11 @@ class RunRecord:
     spec
         The run's own specification: problem, searcher, seed, budget, direction, optimum, ...
     done
-        How the run ended; None while it is unfinished, see `ending`.
+        How the run ended; None while it is unfinished, see `Ending`.
     posteriors
-        Paths of the kept posteriors (zarr), in order of the number of trials they saw.
+        Paths of the kept posteriors (zarr) of trials on record, in order of the number of trials they saw.
     damage
-        What is wrong with the end of its trials, in words, see `ending`.
+        What is wrong with the end of its record, see `Ending`.
     """
 
     path: Path
@@ -134,8 +153,9 @@ class RunRecord:
     @classmethod
     def read(cls, path: Path) -> RunRecord:
         """A run's folder; what a kill left half-written is left out, and nothing on disk is changed."""
-        done, damage = ending(path)
-        return cls(path, read_json(path / "spec.json"), done, tuple(sorted(path.glob("posterior/*.zarr"))), damage)
+        end = ending(path)
+        posteriors = (kept for kept in path.glob("posterior/*.zarr") if int(kept.stem) <= end.trials)
+        return cls(path, read_json(path / "spec.json"), end.done, tuple(sorted(posteriors)), end.damage)
 
 
 class Results:
@@ -247,15 +267,8 @@ def _defining(part: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key not in ("label", "budget", "problems", "stop")}
 
 
-def ending(path: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """How a run ended, None while it is unfinished; and what is wrong with the end of its trials, None if nothing is.
-
-    ``done.json`` holds as long as the trials that it counts are on record; without them the run is unfinished again.
-
-    Parameters
-    ----------
-    path
-        The run's folder.
+def ending(path: Path) -> Ending:
+    """How the run in a folder ended: ``done.json`` holds as long as the trials that it counts are on record.
 
     Raises
     ------
@@ -266,10 +279,11 @@ def ending(path: Path) -> tuple[dict[str, Any] | None, str | None]:
     done = read_json(file) if file.exists() else None
     count, whole = count_lines(path / "trials.jsonl")
     if done is not None and count >= done["trials"]:
-        return done, None
+        return Ending(done, count, None)
     if not whole:
-        return None, "the last line of its record is damaged"
-    return None, None if done is None else f"its record has {count} of the {done['trials']} trials that it ended with"
+        return Ending(None, count, "the last line of its record is damaged")
+    lost = None if done is None else f"its record has {count} of the {done['trials']} trials that it ended with"
+    return Ending(None, count, lost)
 
 
 def ended_early(done: Mapping[str, Any], stop: str | None) -> bool:

@@ -26,7 +26,7 @@ _SYNCED_EVERY = 1.0
 class RunWriter:
     """The folder of one run, open for appending; no other process can hold it at the same time.
 
-    Opening it cuts the files back to the last whole line and drops inference rows without a trial.
+    Opening it cuts the files back to the last whole line, and drops inference rows and kept posteriors without a trial.
 
     Parameters
     ----------
@@ -125,6 +125,8 @@ class RunWriter:
     def _repaired(self) -> RunRecord:
         record = RunRecord.read(self.path)
         (self.path / "done.json").unlink(missing_ok=True)
+        for kept in set(self.path.glob("posterior/*.zarr")) - set(record.posteriors):
+            shutil.rmtree(kept)
         for path in (self.path / "trials.jsonl", self.path / "suggestions.jsonl"):
             if path.exists():
                 os.truncate(path, read_lines(path)[1])
