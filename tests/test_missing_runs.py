@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,11 @@ from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.coverage import RunCount, covered
 from bayeshpo.analysis.figures import comparison, wins
+from bayeshpo.analysis.latex import number
+from bayeshpo.analysis.rank_numbers import rank_numbers
 from bayeshpo.analysis.report.regret import regret
+from bayeshpo.analysis.scores import median_scores
+from bayeshpo.analysis.statistics.critical import rank_tests
 from bayeshpo.analysis.summary import print_summary
 from bayeshpo.analysis.tables import write_tables
 from bayeshpo.analysis.traces import Traces
@@ -146,6 +151,23 @@ def test_tables_and_macros_have_them_too(results: Path, tmp_path: Path):
         rf"\newcommand{{\DemoOverallCoverage}}{{{' '.join(SENTENCES)}}}",
     ):  # fmt: skip
         assert line in paths["numbers.tex"].splitlines()
+
+
+def test_rank_tests_and_running_times_of_what_is_compared_are_macros(results: Path):
+    traces = traces_of(results)
+    macros, compared = dict(rank_numbers("demo", traces)), traces.comparable()
+    tests = rank_tests(median_scores(compared))
+    assert macros.pop(("demo", "overall", "friedman")) == number(tests.friedman, 2)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        names = compared.searchers[i], "against", compared.searchers[j]
+        assert macros.pop(("demo", "overall", *names)) == number(tests.pairs[i, j], 2)
+    # No run comes to a hundredth of what it began with.
+    assert macros == {("demo", "overall", searcher, "running time"): "--" for searcher in compared.searchers}
+    # Where one of four runs on either problem hits at its second trial, and the others make three: 2 + 3 x 3.
+    regret = np.ones_like(traces.regret)
+    regret[:, :, 0, 1:] = 1e-3
+    hit = replace(traces, regret=np.where(np.isnan(traces.regret), np.nan, regret))
+    assert dict(rank_numbers("demo", hit))["demo", "overall", "optuna", "running time"] == number(11.0)
 
 
 def test_tables_of_what_cannot_be_compared(results: Path, tmp_path: Path):

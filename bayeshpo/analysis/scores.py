@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayeshpo.analysis.statistics.critical import RankTests, rank_tests
 from bayeshpo.analysis.traces import Traces
 
 
@@ -16,3 +17,10 @@ def median_scores(traces: Traces) -> np.ndarray:
         if known.size:
             scores[at] = np.median(known)
     return scores
+
+
+def tests_of(compared: Traces) -> RankTests | None:
+    """Rank tests of the medians; None with fewer than three searchers or two problems."""
+    if len(compared.searchers) < 3 or len(compared.problems) < 2:
+        return None
+    return rank_tests(median_scores(compared))

@@ -17,6 +17,7 @@ from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, number, percent
 from bayeshpo.analysis.macros import Macro, commands
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
+from bayeshpo.analysis.rank_numbers import rank_numbers
 from bayeshpo.analysis.statistics.equivalence import equivalent_to_best
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
@@ -63,7 +64,7 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
         contents["health.tex"] = _health_table(health)
     state, name = completeness(results, runs), results.experiment["name"]
     numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall, sentences)]
-    numbers += comparison_numbers(name, comparisons)
+    numbers += [*rank_numbers(name, traces), *comparison_numbers(name, comparisons)]
     contents["numbers.tex"] = "\n".join(commands(numbers)) + "\n"
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")

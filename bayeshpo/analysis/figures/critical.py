@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from bayeshpo.analysis.coverage import coverage
 from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.style import DATA, Drawing, Look, looks, new_figure
-from bayeshpo.analysis.scores import median_scores
-from bayeshpo.analysis.statistics.critical import ALPHA, RankTests, rank_tests
+from bayeshpo.analysis.scores import tests_of
+from bayeshpo.analysis.statistics.critical import ALPHA, RankTests
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.analysis.wording import words
 
@@ -21,9 +21,9 @@ _GROUP = 0.09
 def draw(traces: Traces, width: float) -> list[Drawing]:
     """The diagram; none with fewer than three searchers or two problems."""
     compared = comparable(traces)
-    if compared is None or len(compared.searchers) < 3 or len(compared.problems) < 2:
+    tests = None if compared is None else tests_of(compared)
+    if compared is None or tests is None:
         return []
-    tests = rank_tests(median_scores(compared))
     groups = tests.groups()
     rows = (len(compared.searchers) + 1) // 2
     height = 0.62 + _GROUP * len(groups) + _STEP * rows

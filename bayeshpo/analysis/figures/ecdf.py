@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.coverage import coverage
@@ -10,7 +9,7 @@ from bayeshpo.analysis.figures.compared import comparable
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import WIDE, Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.statistics.budget import places
-from bayeshpo.analysis.statistics.targets import TARGETS, ecdf, expected_running_time, first_hits
+from bayeshpo.analysis.statistics.targets import TARGETS, ecdf, expected_running_time, first_hits, typical_time
 from bayeshpo.analysis.traces import Traces
 
 
@@ -22,7 +21,7 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     at = places(compared.budgets)
     hits = first_hits(compared.normalised(), TARGETS)
     shares = ecdf(hits, compared.whole, at.index + 1)
-    times = _typical(expected_running_time(hits, compared.whole, compared.budgets))
+    times = typical_time(expected_running_time(hits, compared.whole, compared.budgets))
     style = looks(compared.searchers)
     side_by_side = width >= WIDE
     figure = new_figure(width, 2.6 if side_by_side else 4.4)
@@ -48,9 +47,3 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     if not side_by_side:
         caption = caption.replace(" Left: ", " Above: ").replace(" Right: ", " Below: ")
     return [Drawing("ecdf", figure, caption)]
-
-
-def _typical(times: np.ndarray) -> np.ndarray:
-    """Median over problems (P, S, K), NaN where that is infinite."""
-    median = np.quantile(times, 0.5, axis=0, method="higher")
-    return np.where(np.isfinite(median), median, np.nan)

@@ -62,3 +62,9 @@ def expected_running_time(hits: np.ndarray, whole: np.ndarray, budgets: np.ndarr
     successes = (np.isfinite(hits) & whole[..., None]).sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(whole.any(axis=2)[..., None], total / successes, np.nan)
+
+
+def typical_time(times: np.ndarray) -> np.ndarray:
+    """Median over problems (S, K) of expected running times (P, S, K), NaN where that is infinite."""
+    median = np.quantile(times, 0.5, axis=0, method="higher")
+    return np.where(np.isfinite(median), median, np.nan)
