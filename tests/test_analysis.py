@@ -265,7 +265,7 @@ class TestSummary:
 def test_the_best_over_all_problems_is_bold(results: Path, tmp_path: Path):
     _, overall, *_ = write_tables(results, tmp_path)
     table = [line.split(" & ") for line in overall.read_text().splitlines() if "&" in line][1:]
-    found = aggregates(Traces.of_results(Results(results), Results(results).runs()))
+    found = aggregates(Traces.of_results(Results(results), Results(results).runs()).comparable())
     for column, values in ((1, [row.rank[1] for row in found]), (2, [row.iqm[1] for row in found])):
         assert [r"\textbf" in row[column] for row in table] == [value == min(values) for value in values]
 

@@ -15,10 +15,10 @@ from synthetic_results import trial, write_experiment, write_run
 from typer.testing import CliRunner
 
 from bayeshpo.analysis.aggregates import aggregates
+from bayeshpo.analysis.compared import RunCount, covered
 from bayeshpo.analysis.comparison.result import Comparison
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
-from bayeshpo.analysis.coverage import RunCount, covered
 from bayeshpo.analysis.figures import comparison, wins
 from bayeshpo.analysis.latex import number
 from bayeshpo.analysis.rank_numbers import rank_numbers
@@ -63,7 +63,7 @@ def traces_of(path: Path) -> Traces:
 def test_aggregates_count_the_runs_of_all_problems(results: Path):
     traces = traces_of(results)
     assert covered(traces.comparable()) == SENTENCES
-    assert {row.searcher: row.runs for row in aggregates(traces)} == {
+    assert {row.searcher: row.runs for row in aggregates(traces.comparable())} == {
         "optuna": RunCount(8, 12, 0), "sobol": RunCount(8, 12, 4), "random": RunCount(7, 12, 1),
     }  # fmt: skip
     assert completeness(Results(results), Results(results).runs()).missing == traces.missing == 5
@@ -155,7 +155,8 @@ def test_tables_and_macros_have_them_too(results: Path, tmp_path: Path):
 
 def test_rank_tests_and_running_times_of_what_is_compared_are_macros(results: Path):
     traces = traces_of(results)
-    macros, compared = dict(rank_numbers("demo", traces)), traces.comparable()
+    compared = traces.comparable()
+    macros = dict(rank_numbers("demo", compared))
     tests = rank_tests(median_scores(compared))
     assert macros.pop(("demo", "overall", "friedman")) == number(tests.friedman, 2)
     for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -167,7 +168,7 @@ def test_rank_tests_and_running_times_of_what_is_compared_are_macros(results: Pa
     regret = np.ones_like(traces.regret)
     regret[:, :, 0, 1:] = 1e-3
     hit = replace(traces, regret=np.where(np.isnan(traces.regret), np.nan, regret))
-    assert dict(rank_numbers("demo", hit))["demo", "overall", "optuna", "running time"] == number(11.0)
+    assert dict(rank_numbers("demo", hit.comparable()))["demo", "overall", "optuna", "running time"] == number(11.0)
 
 
 def test_tables_of_what_cannot_be_compared(results: Path, tmp_path: Path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayeshpo.analysis.coverage import RunCount, run_counts
+from bayeshpo.analysis.compared import RunCount, run_counts
 from bayeshpo.analysis.statistics.interquartile import iqm
 from bayeshpo.analysis.statistics.ranks import mean_ranks
 from bayeshpo.analysis.statistics.wins import win_probability
@@ -45,11 +45,8 @@ def baseline(traces: Traces) -> int | None:
     return labels.index(BASELINE) if BASELINE in labels else None
 
 
-def aggregates(traces: Traces) -> list[Aggregate]:
-    """A row a searcher that can be compared, best mean rank first; none if there are not two."""
-    compared = traces.comparable()
-    if len(compared.searchers) < 2 or not compared.problems:
-        return []
+def aggregates(compared: Traces) -> list[Aggregate]:
+    """A row a searcher of what is compared, best mean rank first; see `comparable`."""
     final, whole, random = compared.final(), compared.whole, baseline(compared)
     streams = np.random.default_rng(0).spawn(3)
     ranks, means = mean_ranks(final, whole, streams[0]), iqm(final, whole, streams[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bayeshpo.analysis.compared import RunCount
 from bayeshpo.analysis.comparisons import coverage_of
-from bayeshpo.analysis.coverage import RunCount
 from bayeshpo.analysis.latex import escape, number
 from bayeshpo.analysis.macros import Macro
 from bayeshpo.analysis.wording import words

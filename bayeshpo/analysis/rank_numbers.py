@@ -16,15 +16,12 @@ from bayeshpo.analysis.traces import Traces
 _TARGET = 0.01
 
 
-def rank_numbers(name: str, traces: Traces) -> list[Macro]:
+def rank_numbers(name: str, compared: Traces) -> list[Macro]:
     """Friedman's p-value, those of each pair corrected by Holm, and the evaluations each searcher needs to the target.
 
-    Of what can be compared; p-values from three searchers and two problems on. "--" is a target that is not reached on
+    Of what is compared; p-values from three searchers and two problems on. "--" is a target that is not reached on
     half of the problems.
     """
-    compared = traces.comparable()
-    if len(compared.searchers) < 2 or not compared.problems:
-        return []
     macros, tests = [], tests_of(compared)
     if tests is not None:
         macros.append(((name, "overall", "friedman"), number(tests.friedman, 2)))

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bayeshpo.analysis.aggregates import Aggregate, Interval, aggregates
+from bayeshpo.analysis.compared import comparable, covered
 from bayeshpo.analysis.comparison_table import comparison_numbers, comparison_table
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import Completeness, completeness
-from bayeshpo.analysis.coverage import covered
 from bayeshpo.analysis.fits import fits_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.latex import escape, number, percent
@@ -53,18 +53,18 @@ def write_tables(results_path: str | Path, destination: str | Path | None = None
     folder = results.path / "tables" if destination is None else Path(destination)
     folder.mkdir(parents=True, exist_ok=True)
     rows, health, traces = outcomes(results, runs), posterior_health(fits_of(runs)), Traces.of_results(results, runs)
-    overall = aggregates(traces)
-    sentences = covered(traces.comparable()) if overall else []
+    state, name = completeness(results, runs), results.experiment["name"]
+    numbers = _numbers(name, runs, rows, health, state)
     contents = {"regret.tex": _regret_table(rows, traces)} if runs else {}
-    if overall:
+    if compared := comparable(traces):
+        overall, sentences = aggregates(compared), covered(compared)
         contents["overall.tex"] = _overall_table(overall, sentences)
+        numbers += [*_overall_numbers(name, overall, sentences), *rank_numbers(name, compared)]
     if comparisons := read_comparisons(results.path):
         contents["comparison.tex"] = comparison_table(comparisons)
     if health:
         contents["health.tex"] = _health_table(health)
-    state, name = completeness(results, runs), results.experiment["name"]
-    numbers = [*_numbers(name, runs, rows, health, state), *_overall_numbers(name, overall, sentences)]
-    numbers += [*rank_numbers(name, traces), *comparison_numbers(name, comparisons)]
+    numbers += comparison_numbers(name, comparisons)
     contents["numbers.tex"] = "\n".join(commands(numbers)) + "\n"
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
@@ -161,7 +161,7 @@ def _interval(interval: Interval | None, *, best: bool) -> str:
 
 
 def _overall_numbers(name: str, rows: Sequence[Aggregate], sentences: Sequence[str]) -> list[Macro]:
-    lines: list[Macro] = [((name, "overall", "coverage"), escape(" ".join(sentences)))] if rows else []
+    lines: list[Macro] = [((name, "overall", "coverage"), escape(" ".join(sentences)))]
     for row in rows:
         for quantity, interval in {"rank": row.rank, "iqm": row.iqm, "wins": row.wins}.items():
             if interval is not None:

@@ -150,8 +150,8 @@ def compare(
         for name, value in {"floor": floor, "rope": rope, "target": target}.items():
             if not 0.0 < value < 1.0:
                 raise SpecificationError(f"--{name}: expected a number between 0 and 1, got {value:g}")
+        from bayeshpo.analysis.compared import coverage
         from bayeshpo.analysis.comparisons import comparable, print_comparison, write_comparisons
-        from bayeshpo.analysis.coverage import coverage
 
         traces, records = comparable(results), []
         console.print(coverage(traces), highlight=False, markup=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.coverage import RunCount, covered, run_counts
+from bayeshpo.analysis.compared import RunCount, covered, run_counts
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.inference.report import InferenceReport
 

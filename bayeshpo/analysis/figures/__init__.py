@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bayeshpo.analysis import compared
 from bayeshpo.analysis.comparisons import read_comparisons
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.diagnosis import read_regression
@@ -17,7 +18,6 @@ from bayeshpo.analysis.figures import (
     agreement,
     anytime,
     checks,
-    compared,
     comparison,
     convergence,
     coverage,

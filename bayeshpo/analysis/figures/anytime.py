@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from bayeshpo.analysis.compared import unfinished
 from bayeshpo.analysis.costs import against_cost
-from bayeshpo.analysis.coverage import unfinished
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.regret import quartiles

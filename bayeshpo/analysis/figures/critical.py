@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.figures.style import DATA, Drawing, Look, looks, new_figure
 from bayeshpo.analysis.scores import tests_of
 from bayeshpo.analysis.statistics.critical import ALPHA, RankTests

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.figures.logarithmic import logarithmic, logarithmic_along
 from bayeshpo.analysis.figures.style import WIDE, Drawing, curves, legend, looks, new_figure
 from bayeshpo.analysis.statistics.budget import places

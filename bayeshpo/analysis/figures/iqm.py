@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.figures.logarithmic import logarithmic
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.budget import places

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.figures.logarithmic import logarithmic_along
 from bayeshpo.analysis.figures.style import Drawing, curves, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.profile import profile

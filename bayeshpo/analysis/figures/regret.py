@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.coverage import unfinished
+from bayeshpo.analysis.compared import unfinished
 from bayeshpo.analysis.figures.logarithmic import level_of_zero, log_ticks
 from bayeshpo.analysis.figures.style import WIDE, Drawing, Look, guides, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.regret import Regret

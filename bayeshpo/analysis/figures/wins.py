@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayeshpo.analysis.aggregates import BASELINE, baseline
-from bayeshpo.analysis.coverage import coverage
-from bayeshpo.analysis.figures.compared import comparable
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.figures.style import GUIDE, Drawing, looks, new_figure, panel_width
 from bayeshpo.analysis.statistics.wins import win_probability
 from bayeshpo.analysis.traces import Traces

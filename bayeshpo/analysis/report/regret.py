@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayeshpo.analysis.aggregates import Interval, aggregates
+from bayeshpo.analysis.compared import comparable, coverage
 from bayeshpo.analysis.comparisons import read_comparisons
-from bayeshpo.analysis.coverage import coverage
 from bayeshpo.analysis.outcomes import SearcherOutcome, outcomes
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Facts, Table, number, word
 from bayeshpo.analysis.summary import regret_caption, seeds, short
@@ -23,13 +23,13 @@ def regret(results: Results, runs: Sequence[RunRecord]) -> list[Block]:
     blocks: list[Block] = []
     if runs:
         blocks.append(_by_problem(outcomes(results, runs), traces))
-    if over := aggregates(traces):
+    if compared := comparable(traces):
         cells = [
             [word(a.searcher), *_interval(a.rank), *_interval(a.iqm), *_interval(a.wins), number(a.runs.compared),
-             number(a.runs.asked), number(a.runs.missing)] for a in over
+             number(a.runs.asked), number(a.runs.missing)] for a in aggregates(compared)
         ]  # fmt: skip
         note = "Brackets: 95 % bootstrap intervals, over problems for ranks and over seeds for the others. "
-        note += coverage(traces.comparable())
+        note += coverage(compared)
         blocks.append(Table("Over all problems that can be compared", _AGGREGATED, cells, note))
     if claims := [(record["title"], record["claim"]) for record in read_comparisons(results.path)]:
         blocks.append(Facts(claims))

@@ -1,4 +1,4 @@
-"""Which runs an aggregate over problems is of, and what is left out: as counts, and in sentences."""
+"""Which runs an aggregate over problems is of, and which are left out: as counts, and in sentences."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ import numpy as np
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.analysis.wording import counted, listed
 
+# Why there may be none.
+NOTHING = "no two searchers have come to their end on every problem with one seed"
 # So many problems are named in a sentence, and further ones counted.
 _NAMED = 5
+
+
+def comparable(traces: Traces) -> Traces | None:
+    """The part that can be compared; None if it has not two searchers."""
+    compared = traces.comparable()
+    return compared if len(compared.searchers) > 1 and compared.problems else None
 
 
 @dataclass(frozen=True)
