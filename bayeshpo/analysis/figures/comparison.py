@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.analysis.comparisons import coverage_of
-from bayeshpo.analysis.figures.style import GUIDE, WARNING, WIDE, Drawing, looks, new_figure
+from bayeshpo.analysis.figures.style import GUIDE, WARNING, WIDE, Drawing, in_rows, looks, new_figure
 from bayeshpo.analysis.wording import words
 
 NOTHING = "there is no comparison yet: bayeshpo compare RESULTS"
@@ -23,8 +23,7 @@ def draw(records: Sequence[Mapping[str, Any]], width: float) -> list[Drawing]:
     rows = math.ceil(len(records) / columns)
     most = max(len(record["searchers"]) for record in records)
     figure = new_figure(width, rows * (0.2 * most + 0.85))
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, record in zip(grid, records, strict=False):
+    for axes, record in zip(in_rows(figure, len(records), columns), records, strict=True):
         style = looks(record["searchers"])
         order = np.argsort(record["median"], kind="stable")
         axes.axvline(0.0, color=GUIDE, linewidth=0.8)
@@ -40,8 +39,6 @@ def draw(records: Sequence[Mapping[str, Any]], width: float) -> list[Drawing]:
         axes.set_xlabel(_wrapped(record["unit"]))
         if record["report"]["status"] != "ok":
             axes.text(0.5, 0.5, "not converged", transform=axes.transAxes, color=WARNING, ha="center", va="center")
-    for axes in grid[len(records) :]:
-        axes.set_visible(False)
     notes = " ".join(f"{record['title']}: {record['note']}" for record in records)
     caption = " ".join(
         (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayeshpo.analysis.ahead import POSITIONS, Ahead
-from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, WIDE, Drawing, new_figure, panel_width
+from bayeshpo.analysis.figures.style import DATA, GUIDE, WARNING, WIDE, Drawing, in_rows, new_figure, panel_width
 from bayeshpo.analysis.fits import Fits, by_searcher
 from bayeshpo.analysis.statistics.uniformity import BAND, ecdf_difference, is_outside, simultaneous_band
 from bayeshpo.analysis.wording import words
@@ -36,8 +36,8 @@ def of_distances(found: Mapping[str, np.ndarray], width: float) -> Drawing:
     rows = -(-len(found) // columns)
     size = panel_width(width) if columns == 1 else width
     figure = new_figure(size, rows * (size / columns - 0.1) + 0.35)
-    cells = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, (label, distance) in zip(cells, found.items(), strict=False):
+    cells = in_rows(figure, len(found), columns, sharex=True, sharey=True)
+    for axes, (label, distance) in zip(cells, found.items(), strict=True):
         u, difference = ecdf_difference(distance, POSITIONS)
         low, high = simultaneous_band(len(distance), POSITIONS)
         axes.fill_between(u, u + low, u + high, color=GUIDE, alpha=0.5, linewidth=0)
@@ -46,8 +46,6 @@ def of_distances(found: Mapping[str, np.ndarray], width: float) -> Drawing:
         axes.set_title(f"{words(label)}, n = {len(distance)}", fontsize="small")
         axes.set_aspect("equal")
         axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), xticks=[0.0, 0.5, 1.0], yticks=[0.0, 0.5, 1.0])
-    for unused in cells[len(found) :]:
-        unused.set_axis_off()
     figure.supxlabel("nominal coverage of a central interval", fontsize="medium")
     figure.supylabel("share of outcomes inside", fontsize="medium")
     caption = (

@@ -16,6 +16,7 @@ from bayeshpo.analysis.figures.style import (
     Drawing,
     Look,
     guides,
+    in_rows,
     legend,
     looks,
     new_figure,
@@ -42,11 +43,9 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     lines = math.ceil(len(found) / columns)
     width = width if columns > 1 else panel_width(width)
     figure = new_figure(width, _PANEL_HEIGHT * lines + 0.5)
-    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    grid = in_rows(figure, len(found), columns)
     style = looks(s for s in traces.searchers if any(s in ends for ends in found.values()))
-    zero = [_panel(axes, problem, found[problem], style) for axes, problem in zip(grid, found, strict=False)]
-    for axes in grid[len(found) :]:
-        axes.set_visible(False)
+    zero = [_panel(axes, problem, found[problem], style) for axes, problem in zip(grid, found, strict=True)]
     legend(figure, style, width, _key())
     return [Drawing("inference", figure, _caption(seeds, zero=any(zero)))]
 

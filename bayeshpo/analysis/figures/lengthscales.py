@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, file_name, looks, new_figure
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, file_name, in_rows, looks, new_figure
 from bayeshpo.analysis.kept import Lengthscales, last_kept, lengthscales
 from bayeshpo.analysis.wording import counted, words
 from bayeshpo.experiment.store import RunRecord
@@ -41,13 +41,11 @@ def _figure(name: str, searcher: str, panels: dict[str, list[Lengthscales]], wid
     dimensions = [len(scales[0].hyperparameters) for scales in panels.values()]
     heights = [max(dimensions[i * columns : (i + 1) * columns]) for i in range(rows)]
     figure = new_figure(width, _ROW * sum(heights) + 0.62 * rows + 0.3)
-    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=[h + 0.5 for h in heights]).ravel()
+    grid = in_rows(figure, len(panels), columns, height_ratios=[h + 0.5 for h in heights])
     color = looks([searcher])[searcher].color
-    for axes, (problem, scales) in zip(grid, panels.items(), strict=False):
+    for axes, (problem, scales) in zip(grid, panels.items(), strict=True):
         _panel(axes, scales, color)
         axes.set_title(words(problem))
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
     handles = [
         Patch(facecolor=PRIOR, alpha=0.4, label="prior"),
         Line2D([], [], color=color, label="posterior, one line per seed"),

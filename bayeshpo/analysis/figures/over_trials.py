@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bayeshpo.analysis.figures.style import WIDE, file_name, guides, new_figure
+from bayeshpo.analysis.figures.style import WIDE, file_name, guides, in_rows, new_figure
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, rows_of
 from bayeshpo.analysis.wording import words
 
@@ -77,14 +77,12 @@ def panels(names: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
     columns = min(len(names), columns_fitting(width))
     rows = -(-len(names) // columns)
     figure = new_figure(width, 1.15 * rows + 0.5)
-    cells = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for unused in cells[len(names) :]:
-        unused.set_axis_off()
-    for axes, name in zip(cells, names, strict=False):
+    cells = in_rows(figure, len(names), columns, sharex=True, sharey=True)
+    for axes, name in zip(cells, names, strict=True):
         axes.set_title(words(name), fontsize="small")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         guides(axes)
-    return figure, list(cells[: len(names)])
+    return figure, cells
 
 
 def bands(axes: Axes, fits: Sequence[Fits], quantiles: Callable[[Row], Sequence[float] | None], color: str) -> None:

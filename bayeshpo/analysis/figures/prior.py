@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.figures.style import PRIOR, Drawing, looks, new_figure
+from bayeshpo.analysis.figures.style import PRIOR, Drawing, in_rows, looks, new_figure
 from bayeshpo.analysis.wording import counted, words
 
 _COLUMNS = 3
@@ -26,12 +26,10 @@ def draw(record: Mapping[str, Any], width: float) -> Drawing:
     columns = min(_COLUMNS, len(profiles))
     rows = -(-len(profiles) // columns)
     figure = new_figure(width, 1.5 * rows + 0.6)
-    cells = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    cells = in_rows(figure, len(profiles), columns, sharey=True)
     color = looks(["bayesian"])["bayesian"].color
-    for cell, profile in zip(cells, profiles, strict=False):
+    for cell, profile in zip(cells, profiles, strict=True):
         _panel(cell, profile, color)
-    for unused in cells[len(profiles) :]:
-        unused.set_axis_off()
     figure.suptitle(f"{words(record['surrogate'])} on {words(record['problem'])}", fontsize="medium")
     figure.supylabel("standardised loss", fontsize="medium")
     n = len(profiles[0]["draws"])

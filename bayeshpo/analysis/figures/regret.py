@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayeshpo.analysis.compared import unfinished
 from bayeshpo.analysis.figures.logarithmic import level_of_zero, log_ticks
-from bayeshpo.analysis.figures.style import WIDE, Drawing, Look, guides, legend, looks, new_figure, panel_width
+from bayeshpo.analysis.figures.style import WIDE, Drawing, Look, guides, in_rows, legend, looks, new_figure, panel_width
 from bayeshpo.analysis.regret import Regret
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.analysis.wording import counted, listed, words
@@ -29,12 +29,10 @@ def draw(traces: Traces, width: float) -> list[Drawing]:
     rows = math.ceil(len(problems) / columns)
     width = width if columns > 1 else panel_width(width)
     figure = new_figure(width, _PANEL_HEIGHT * rows + 0.35)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    grid = in_rows(figure, len(problems), columns)
     style = looks(regret.searcher for regret in regrets)
-    for axes, problem in zip(grid, problems, strict=False):
+    for axes, problem in zip(grid, problems, strict=True):
         _panel(axes, [regret for regret in regrets if regret.problem == problem], style)
-    for axes in grid[len(problems) :]:
-        axes.set_visible(False)
     legend(figure, style, width)
     caption = [_caption(regrets, early=bool(traces.early.any())), *unfinished(traces, range(len(traces.problems)))]
     return [Drawing("regret", figure, " ".join(caption))]

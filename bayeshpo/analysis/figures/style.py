@@ -132,6 +132,14 @@ def panel_width(width: float) -> float:
     return max(min(width, 3.25), 0.64 * width)
 
 
+def in_rows(figure: Figure, count: int, columns: int, **options: Any) -> list[Axes]:
+    """So many panels, row by row; what is left of the last row stays empty. Options are those of `Figure.subplots`."""
+    panels = figure.subplots(-(-count // columns), columns, squeeze=False, **options).ravel()
+    for unused in panels[count:]:
+        unused.set_visible(False)
+    return list(panels[:count])
+
+
 def legend(figure: Figure, style: Mapping[str, Look], width: float, further: Sequence[Line2D] = ()) -> None:
     """The searchers' names below a figure of some width, and what else has to be told apart."""
     handles = [
