@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from bayeshpo.searchers.optimum import Optimum
 
+# Whoever evaluates by hand may tell whatever there is to tell.
+_BY_HAND = Capabilities(gradient=True, fidelity=True)
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -113,7 +116,10 @@ class Study:
         ------
         SpaceExhausted
             If every configuration of a finite space has been tried.
+        SpecificationError
+            If the searcher cannot work on this space, or is not for what the study aims at.
         """
+        self.check(_BY_HAND)
         suggestions = self._ask(n or 1, time.perf_counter())
         self._given.update(s.index for s in suggestions)
         return suggestions if n is not None else suggestions[0]

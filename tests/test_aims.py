@@ -127,8 +127,9 @@ ACQUISITIONS = [
 @pytest.mark.parametrize(("name", "arguments", "message"), ACQUISITIONS)
 def test_an_acquisition_for_other_aims_is_refused_by_both_names(name, arguments, message):
     s = bayeshpo.Study(LINE, bayeshpo.BayesianSearcher(acquisition=name), **arguments)
-    with pytest.raises(SpecificationError, match=message):
-        s.optimize(measured, 3, progress=False)
+    for propose in (lambda: s.optimize(measured, 3, progress=False), s.ask):
+        with pytest.raises(SpecificationError, match=message):
+            propose()
 
 
 def test_gradient_searchers_refuse_further_aims():
