@@ -4,7 +4,8 @@
 
 Four functions, two of them with noise more, and two tables of measured trainings; 32 trials, the default surrogate and
 engine. What counts is the true loss of the recommendation. Every finished run is a line of the record
-(results/acquisitions/runs.jsonl by default), so a run that was stopped goes on; tables are written beside it.
+(results/acquisitions/runs.jsonl by default), so a run that was stopped goes on; a table
+and figures are written beside it.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from experiments.acquisitions.report import write
 from experiments.default.problems import Case, case
 
 TRIALS = 32
+
 CASES = (
     "branin", "hartmann6", "rosenbrock3", "ackley5", "branin, much noise", "hartmann6, noise", "protein_structure",
     "cifar100",
 )  # fmt: skip
-# Each of them takes every trial for a whole one.
-ALONE = [name for name, entry in ACQUISITIONS.items() if not entry.load().fidelities]
 # Sizes of batches with the default acquisition; one by one is its own row.
 BATCHES = (2, 4, 8)
 IN_BATCHES = ("hartmann6", "branin, much noise")
@@ -63,10 +63,16 @@ def run(found: Case, seed: int, acquisition: str, batch: int) -> dict[str, Any]:
     }
 
 
+def alone() -> list[str]:
+    """Acquisitions of one loss alone. Without costs and limits `cost_ei` and `constrained_ei` are `log_ei`."""
+    loaded = {name: entry.load() for name, entry in ACQUISITIONS.items()}
+    return [name for name, a in loaded.items() if not (a.fidelities or a.objectives or a.constraints or a.per_second)]
+
+
 def cells() -> list[tuple[str, str, int]]:
     """Case, acquisition and size of batches of every run of a seed."""
-    alone = [(name, a, 1) for name, a in itertools.product(CASES, [*ALONE, "random"])]
-    return alone + [(name, "log_ei", batch) for name, batch in itertools.product(IN_BATCHES, BATCHES)]
+    one_by_one = [(name, a, 1) for name, a in itertools.product(CASES, [*alone(), "random"])]
+    return one_by_one + [(name, "log_ei", batch) for name, batch in itertools.product(IN_BATCHES, BATCHES)]
 
 
 def main() -> None:
