@@ -198,3 +198,11 @@ def test_several_objectives_are_refused():
     study.tell(study.ask(), bayeshpo.Outcome(1.0, metrics={"size": 2.0}))
     with pytest.raises(SpecificationError, match="several objectives have no one decomposition"):
         decompose(study, [{"x": 0.1, "z": 0.2}])
+
+
+def test_what_looks_for_minima_of_functions_has_no_parts():
+    study = bayeshpo.Study(SPACE, bayeshpo.BayesianSearcher(acquisition="max_value_entropy"))
+    study.optimize(lambda c: c["x"] ** 2, 6, progress=False)
+    found = decompose(study, [{"x": 0.1, "z": 0.2}])
+    assert np.isfinite(found["acquisition"]).all()
+    assert found[["acquisition_function", "acquisition_hyperparameters"]].isna().all(axis=None)

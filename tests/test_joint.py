@@ -321,9 +321,10 @@ def test_what_learns_the_function_refuses_a_surrogate_that_knows_it(name):
         Study(LINE, searcher).check()
 
 
-def test_what_is_drawn_jointly_refuses_a_surrogate_without_covariances_before_anything_runs():
-    with pytest.raises(SpecificationError, match=r"'noisy_ei'.*'level'.*covariance_with_anchors"):
-        Study(LINE, BayesianSearcher(Level(), acquisition="noisy_ei")).check()
+@pytest.mark.parametrize("name", ["noisy_ei", "max_value_entropy"])
+def test_what_is_drawn_jointly_refuses_a_surrogate_without_covariances_before_anything_runs(name):
+    with pytest.raises(SpecificationError, match=f"'{name}'.*'level'.*covariance_with_anchors"):
+        Study(LINE, BayesianSearcher(Level(), acquisition=name)).check()
 
 
 class Determined(Level):

@@ -213,3 +213,32 @@ def test_what_is_beyond_a_limit_is_seen_to_be():
     scale = Scale.of(values, limits=[1000.0])
     assert scale(values)[-1] > scale(np.array([1000.0]))[0] + 0.1
     assert Scale.of(values)(values)[-1] < scale.highest
+
+
+def nearest(s, count):
+    """Distance of the closest pair of a batch."""
+    points = np.array([[q.configuration[name] for name in ("x", "z")] for q in s.ask(count)])
+    return min(np.linalg.norm(a - b) for i, a in enumerate(points) for b in points[:i])
+
+
+@pytest.mark.parametrize("acquisition", ["hypervolume", "parego"])
+def test_a_batch_of_several_objectives_does_not_gain_the_same_twice(acquisition):
+    searcher = bayeshpo.BayesianSearcher(acquisition=acquisition, inference=Sequential(draws=128))
+    s = bayeshpo.Study(PLANE, searcher, objectives={"size": "maximize"}, noisy=False)
+    s.optimize(two_bowls, 8, progress=False)
+    assert nearest(s, 3) > 0.01
+
+
+def test_remaining_regret_is_over_what_keeps_to_the_limits():
+    # Beyond the limit losses are lower by a lot; within it the recommendation is next to the best.
+    s = searched(lambda c: Outcome(10.0 * c["x"], metrics={"memory": 1.0 - c["x"]}), 14, constraints=HALF)
+    assert s.recommendation.configuration["x"] > 0.49
+    assert s.remaining_regret.mean() < 1.0
+
+
+def test_a_thompson_batch_is_of_functions_from_one_posterior():
+    s = bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(acquisition="thompson", inference=Sequential(draws=128)))
+    s.optimize(lambda c: c["x"], 6, progress=False)
+    s.ask()
+    evidence = s.searcher.beliefs.evidence(s.history, s.streams)
+    assert len(evidence.believed_X) == 0

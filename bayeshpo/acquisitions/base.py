@@ -74,6 +74,8 @@ class Acquisition(ABC):
     # Whether the formula takes covariances with anchors; and the noise beside them.
     joint: bool = False
     noisy: bool = False
+    # Whether functions are drawn for what it finds out, so that a surrogate has to say how f belongs together.
+    draws_functions: bool = False
     # Whether it takes pending trials for functions that are drawn there, in place of believing in their mean.
     draws_pending: bool = False
     # Whether it is about what a draw of the hyperparameters does not know of f.
@@ -106,8 +108,11 @@ class Acquisition(ABC):
         """
 
     def look(self, outlook: Outlook) -> Known:
-        """What is known of the draws before candidates are: here the lowest mean of f among finished trials (S,)."""
-        return Known({"incumbent": outlook.tried.min(axis=1)})
+        """What is known of the draws before candidates are: here the lowest mean of f among finished trials (S,).
+
+        And among pending ones that are believed in, or the next would be proposed beside them for what they bring.
+        """
+        return Known({"incumbent": np.concatenate([outlook.tried, outlook.hoped], axis=1).min(axis=1)})
 
     def times(self, value: Any, log_factor: Any) -> Any:
         """Value (m,) times a factor, given its log (m,): the probability of finishing, over the cost."""
@@ -158,7 +163,7 @@ class Acquisition(ABC):
                     member, "that leaves something of f open where its hyperparameters are known",
                     "use 'gp', or the acquisition 'bald' or 'log_ei'",
                 )  # fmt: skip
-            if self.joint and not member.is_joint:
+            if (self.joint or self.draws_functions) and not member.is_joint:
                 raise self._refusal(
                     member, "that says how f at one point belongs together with f at another",
                     "define `covariance_with_anchors`, or use an acquisition of single points, as 'log_ei'",

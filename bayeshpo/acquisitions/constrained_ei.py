@@ -26,4 +26,4 @@ class ConstrainedExpectedImprovement(LogExpectedImprovement):
 
     def look(self, outlook: Outlook) -> Known:
         """The lowest mean of f (S,) among the finished trials that are within."""
-        return Known({"incumbent": outlook.incumbent(outlook.tried)})
+        return Known({"incumbent": outlook.incumbent(outlook.tried, outlook.hoped)})

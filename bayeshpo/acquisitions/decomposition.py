@@ -88,7 +88,8 @@ class Worth:
     value, error
         As a proposal has it (m,), and its Monte Carlo standard error.
     of_function, of_hyperparameters
-        Without the other part of the variance (m,); NaN of an acquisition that draws functions or takes the noise.
+        Without the other part of the variance (m,); NaN of an acquisition that draws functions, takes the noise or
+        stops trainings.
     """
 
     value: np.ndarray
@@ -111,7 +112,8 @@ def worth(compiled: CompiledAcquisition, Q: np.ndarray, evidence: Evidence, Z: n
     A function that is known has the nugget for a variance, as of a surrogate whose hyperparameters say all of it.
     """
     value, error, _ = compiled.over_all_draws(Q, evidence, Z)
-    if compiled.acquisition.joint:
+    acquisition = compiled.acquisition
+    if acquisition.joint or acquisition.draws_functions or acquisition.fidelities:
         unknown = np.full(len(Z), np.nan)
         return Worth(value, error, unknown, unknown)
     draws = list(compiled.predictive.in_chunks(Q, evidence.conditions(compiled.predictive)))

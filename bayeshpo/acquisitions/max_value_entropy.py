@@ -34,6 +34,7 @@ class MaxValueEntropy(Acquisition):
     logarithmic = False
     known = MappingProxyType({"minimum": 2})
     learns_function = True
+    draws_functions = True
     most_draws = 256
 
     def __post_init__(self) -> None:

@@ -35,9 +35,12 @@ class Evidence:
         Finished trials with their standardised losses, and failed ones.
     believed_X, believed_y
         Points without a loss, where a further trial would tell nothing new, and what the surrogate expects there
-        (m, D), (m,) or of several objectives (m, K): the draws are conditioned on them too. They are never incumbents.
+        (m, D), (m,) or of several objectives (m, K): the draws are conditioned on them too.
     feasibility, constraints, cost
         Which configurations finish, and keep to their limits, and what they cost.
+    hoped
+        How many of these points, the last of them, are pending: their trials may still become the best. Failed ones
+        are never incumbents.
     pending
         Points (p, D) of trials whose outcome is not believed to be anything: functions are drawn there.
     pool
@@ -55,6 +58,7 @@ class Evidence:
     pending: np.ndarray | None = None
     pool: np.ndarray | None = None
     seed: int = 0
+    hoped: int = 0
 
     @classmethod
     def of(
@@ -78,13 +82,22 @@ class Evidence:
         points = data.failed if draws_pending else np.concatenate([data.failed, pending])
         none = np.empty((0, *predictive.objectives))
         values = predictive.at(posterior, points, draws)[0].mean(axis=0) if len(points) else none
-        apart = pending if draws_pending else None
-        return cls(data, points, values, feasibility, constraints or Constraints(), cost or Cost(), apart, pool, seed)
+        apart, hoped = (pending, 0) if draws_pending else (None, len(pending))
+        return cls(
+            data, points, values, feasibility, constraints or Constraints(), cost or Cost(), apart, pool, seed, hoped
+        )
 
     @cached_property
     def eligible(self) -> np.ndarray:
         """Which finished trials are more likely than not within all limits (n,)."""
         return self.constraints.log_probability(self.data.X) >= LIKELY
+
+    @cached_property
+    def candidates(self) -> np.ndarray:
+        """Points (c, D) that the minimum may be at: tried ones and the pool's, that probably finish within limits."""
+        points = self.data.X if self.pool is None else np.concatenate([self.data.X, self.pool])
+        likely = points[self.log_probability(points) >= LIKELY]
+        return likely if len(likely) else points
 
     def conditions(self, of: Predictive) -> Any:
         """What draws are conditioned on, the same for all: the trials and what is believed."""
@@ -149,14 +162,21 @@ class Outlook:
         """Mean (S, n) of f at the finished trials under each draw; of several objectives (S, n, K)."""
         return self.draws.fitted[:, : len(self.evidence.data.y)]
 
-    def incumbent(self, values: np.ndarray) -> np.ndarray:
-        """Lowest of values (S, n) at the finished trials within all limits (S,).
+    @property
+    def hoped(self) -> np.ndarray:
+        """The same at pending trials that are believed in (S, p)."""
+        return self.draws.fitted[:, self.draws.fitted.shape[1] - self.evidence.hoped :]
+
+    def incumbent(self, values: np.ndarray, hoped: np.ndarray) -> np.ndarray:
+        """Lowest (S,) of values (S, n) at the finished trials within all limits, and at pending ones (S, p).
 
         While no trial is, that of the worst trial and a standard deviation of the losses more: anything within is
         better.
         """
         eligible = self.evidence.eligible
-        return values[:, eligible].min(axis=1) if eligible.any() else values.max(axis=1) + 1.0
+        if not eligible.any():
+            return values.max(axis=1) + 1.0
+        return np.concatenate([values[:, eligible], hoped], axis=1).min(axis=1)
 
     @property
     def observed(self) -> np.ndarray:
@@ -193,10 +213,8 @@ class Outlook:
 
     @property
     def may_be_lowest(self) -> np.ndarray:
-        """Tried points and points of the pool (S, a, D) that may be lowest."""
-        X = self.evidence.data.X
-        pool = X if self.evidence.pool is None else np.concatenate([X, self.evidence.pool])
-        return self.possible(pool, _MAY_BE_LOWEST)
+        """Candidates (S, a, D) that may be lowest."""
+        return self.possible(self.evidence.candidates, _MAY_BE_LOWEST)
 
     def minima(self, count: int) -> Minima:
         """Exact joint draws of f at the points that may be lowest, and where they are so; ``count`` of each draw."""

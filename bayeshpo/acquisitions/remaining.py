@@ -40,11 +40,10 @@ class Remaining:
 
 def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
     """Draw ``count`` functions under each draw of the hyperparameters, for a recommended point (D,)."""
-    candidates, data = outlook.may_be_lowest, outlook.evidence.data
+    candidates = outlook.may_be_lowest
     there = np.tile(recommended, (len(candidates), 1, 1))
     paths = outlook.anchored(np.concatenate([candidates, there], axis=1)).paths(count, outlook.rng)
     lowest = paths[:, :, :-1].argmin(axis=2)
     place = np.take_along_axis(candidates, lowest[:, :, None], axis=1)
-    pool = 0 if outlook.evidence.pool is None else len(outlook.evidence.pool)
     regret = paths[:, :, -1] - paths.min(axis=2)
-    return Remaining(regret.ravel(), place.reshape(-1, place.shape[2]), len(data.X) + pool)
+    return Remaining(regret.ravel(), place.reshape(-1, place.shape[2]), len(outlook.evidence.candidates))

@@ -24,6 +24,8 @@ class ThompsonSampling(Acquisition):
     name = "thompson"
     known = MappingProxyType({"pull": 2})
     joint = True
+    # A batch is functions drawn from one posterior: what is pending tells the next one nothing.
+    draws_pending = True
     # The one draw is among those that the search sees, so that the choice is made on the same function.
     most_draws = 64
 

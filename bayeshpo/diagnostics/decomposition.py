@@ -63,7 +63,7 @@ def decompose(study: Study, configurations: Iterable[Configuration]) -> pd.DataF
     Z, Q = history.space.encode(configurations), posterior.thinned(CHOICE_DRAWS)
     said = moments(predictive(posterior.density), Q, posterior.data, Z)
     most = min(CHOICE_DRAWS, objective.compiled.acquisition.most_draws)
-    value = worth(objective.compiled, posterior.thinned(most), objective.evidence, Z)
+    value = worth(objective.compiled, objective.draws(most), objective.evidence, Z)
     location, scale = posterior.data.location, posterior.data.scale
     of_hyperparameters, of_function = said.information
     columns = {

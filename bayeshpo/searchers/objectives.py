@@ -35,7 +35,7 @@ class AcquisitionOverDraws:
 
     def __init__(self, compiled: CompiledAcquisition, posterior: Posterior, evidence: Evidence) -> None:
         self.compiled, self.posterior, self.evidence = compiled, posterior, evidence
-        self.state = compiled.state(self._draws(SEARCH_DRAWS), evidence)
+        self.state = compiled.state(self.draws(SEARCH_DRAWS), evidence)
         self._few = compiled.every(self.state, _ROUGHLY)
         self.fitted: np.ndarray | None = None
 
@@ -54,12 +54,13 @@ class AcquisitionOverDraws:
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
         most = min(CHOICE_DRAWS, self.compiled.acquisition.most_draws)
-        value, error, fitted = self.compiled.over_all_draws(self._draws(most), self.evidence, Z)
+        value, error, fitted = self.compiled.over_all_draws(self.draws(most), self.evidence, Z)
         # Where fewer draws do for the choice, they do not for a recommendation.
         self.fitted = None if len(self.evidence.believed_y) or most < CHOICE_DRAWS else fitted
         return value, error
 
-    def _draws(self, most: int) -> np.ndarray:
+    def draws(self, most: int) -> np.ndarray:
+        """Up to so many equally weighted draws (S, Q), of those that the acquisition is of."""
         rng = np.random.default_rng(self.evidence.seed)
         return self.compiled.acquisition.chosen(self.posterior.thinned(most), rng)
 
