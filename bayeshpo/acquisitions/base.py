@@ -108,11 +108,8 @@ class Acquisition(ABC):
         """
 
     def look(self, outlook: Outlook) -> Known:
-        """What is known of the draws before candidates are: here the lowest mean of f among finished trials (S,).
-
-        And among pending ones that are believed in, or the next would be proposed beside them for what they bring.
-        """
-        return Known({"incumbent": np.concatenate([outlook.tried, outlook.hoped], axis=1).min(axis=1)})
+        """What is known of the draws before candidates are: here the lowest mean of f among incumbents (S,)."""
+        return Known({"incumbent": outlook.incumbents.min(axis=1)})
 
     def times(self, value: Any, log_factor: Any) -> Any:
         """Value (m,) times a factor, given its log (m,): the probability of finishing, over the cost."""

@@ -25,5 +25,5 @@ class ConstrainedExpectedImprovement(LogExpectedImprovement):
         return self
 
     def look(self, outlook: Outlook) -> Known:
-        """The lowest mean of f (S,) among the finished trials that are within."""
-        return Known({"incumbent": outlook.incumbent(outlook.tried, outlook.hoped)})
+        """The lowest mean of f (S,) among the incumbents that are within."""
+        return Known({"incumbent": outlook.incumbent(outlook.incumbents)})

@@ -41,9 +41,8 @@ class ExpectedHypervolumeImprovement(Acquisition):
     most_draws = 128
 
     def look(self, outlook: Outlook) -> Known:
-        """Corners (S, J, K) of the boxes that the trials within all limits leave, pending ones too, under each draw."""
-        within = np.concatenate([outlook.tried[:, outlook.evidence.eligible], outlook.hoped], axis=1)
-        lower, upper = corners(within, reference_point(outlook.observed))
+        """Corners (S, J, K) of the boxes that the incumbents within all limits leave, under each draw."""
+        lower, upper = corners(outlook.incumbents[:, outlook.within], reference_point(outlook.observed))
         return Known({"lower": lower, "upper": upper})
 
     def over_draws(self, at: Any, known: Any, weight: Any) -> Any:

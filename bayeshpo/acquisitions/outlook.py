@@ -163,20 +163,27 @@ class Outlook:
         return self.draws.fitted[:, : len(self.evidence.data.y)]
 
     @property
-    def hoped(self) -> np.ndarray:
-        """The same at pending trials that are believed in (S, p)."""
-        return self.draws.fitted[:, self.draws.fitted.shape[1] - self.evidence.hoped :]
+    def incumbents(self) -> np.ndarray:
+        """The same at all that may be the best trial: finished ones, and pending ones that are believed in (S, n + p).
 
-    def incumbent(self, values: np.ndarray, hoped: np.ndarray) -> np.ndarray:
-        """Lowest (S,) of values (S, n) at the finished trials within all limits, and at pending ones (S, p).
+        Without the latter the next one would be proposed beside them, for what they bring.
+        """
+        fitted, n, hoped = self.draws.fitted, len(self.evidence.data.y), self.evidence.hoped
+        return np.concatenate([fitted[:, :n], fitted[:, fitted.shape[1] - hoped :]], axis=1)
 
-        While no trial is, that of the worst trial and a standard deviation of the losses more: anything within is
-        better.
+    @property
+    def within(self) -> np.ndarray:
+        """Which of these are more likely than not within all limits (n + p,); pending ones are held to be."""
+        return np.append(self.evidence.eligible, np.ones(self.evidence.hoped, dtype=bool))
+
+    def incumbent(self, values: np.ndarray) -> np.ndarray:
+        """Lowest of the incumbents' values (S, n + p) within all limits (S,).
+
+        While no finished trial is, that of the worst one and a standard deviation of the losses more: anything within
+        is better.
         """
         eligible = self.evidence.eligible
-        if not eligible.any():
-            return values.max(axis=1) + 1.0
-        return np.concatenate([values[:, eligible], hoped], axis=1).min(axis=1)
+        return values[:, self.within].min(axis=1) if eligible.any() else values[:, : len(eligible)].max(axis=1) + 1.0
 
     @property
     def observed(self) -> np.ndarray:

@@ -47,9 +47,9 @@ class ChebyshevImprovement(Acquisition):
         weights = np.random.default_rng(outlook.evidence.seed).dirichlet(np.ones(front.shape[1]))
         slope = np.maximum(weights, _LEAST) / spread
         offset = slope * front.min(axis=0)
-        largest, hoped = ((slope * f - offset).max(axis=2) for f in (outlook.tried, outlook.hoped))
+        largest = (slope * outlook.incumbents - offset).max(axis=2)
         each = np.ones((len(largest), 1))
-        return Known({"slope": each * slope, "offset": each * offset, "incumbent": outlook.incumbent(largest, hoped)})
+        return Known({"slope": each * slope, "offset": each * offset, "incumbent": outlook.incumbent(largest)})
 
     def over_draws(self, at: Any, known: Any, weight: Any) -> Any:
         """log improvement (m,)."""

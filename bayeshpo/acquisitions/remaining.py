@@ -11,9 +11,9 @@ from bayeshpo.acquisitions.outlook import Outlook
 
 @dataclass(frozen=True, eq=False)
 class Remaining:
-    """Functions drawn from the posterior, each with its minimum among the tried points and those of the pool.
+    """Functions drawn from the posterior, each with its minimum among the candidates that it may be at.
 
-    Of a finite set of points: in many dimensions the pool may have none near a function's minimum, so that the regret
+    Of a finite set of points: in many dimensions there may be none near a function's minimum, so that the regret
     is too small.
 
     Attributes

@@ -7,74 +7,84 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import binomtest
 
 from bayeshpo.analysis.record import save_record
+from bayeshpo.analysis.statistics.ranks import blocks, mean_ranks
 from experiments.acquisitions import figures
 
 Row = dict[str, Any]
 
 _ROUNDS = (2, 4, 8, 16, 32)
-_DRAWS = 4000
 
 
 def write(rows: list[Row], cases: dict[str, Any], folder: Path) -> None:
     """table.md and figures of finished runs, and the table on the terminal."""
     alone = [row for row in rows if row["batch"] == 1]
-    ranks = _mean_ranks(alone)
+    ranks, over_rounds = _mean_ranks(alone, cases), _over_rounds(rows, cases)
     seeds = len({row["seed"] for row in rows})
     about = (
         "True loss of the recommendation after 32 trials above the lowest loss of the case, as a share of how far the "
         f"median of uniform configurations is above it: median over seeds ({seeds}). Ranks are within a case and a "
-        f"seed, mean over {ranks['runs']} of them, with bootstrap intervals over cases; seconds are of the processor, "
-        "a proposal, mean over all runs."
+        f"seed, mean over {ranks['runs']} of them, with bootstrap intervals over cases; pairs are how many of these "
+        "are better and worse than with `log_ei`, with the sign test's p, of this pair alone; seconds are of the "
+        "processor, a proposal, mean over all runs."
     )
-    text = "\n".join([about, "", *_regrets(alone, cases, ranks), "", *_batches(rows, cases)])
+    text = "\n".join([about, "", *_regrets(alone, cases, ranks), "", *_batches(over_rounds)])
     (folder / "table.md").write_text(text + "\n")
     print(text)
     save_record(ranks, figures.ranks, folder, 3.6)
-    save_record({"cases": _over_rounds(rows, cases)}, figures.batches, folder, 5.5)
+    save_record({"cases": over_rounds}, figures.batches, folder, 5.5)
 
 
 def _regrets(alone: list[Row], cases: dict[str, Any], ranks: dict[str, Any]) -> list[str]:
     """A line an acquisition, by mean rank."""
-    lines = ["| | " + " | ".join([*cases, "mean rank", "95 %", "seconds"]) + " |", "|---" * (len(cases) + 4) + "|"]
-    for name, value, low, high in zip(*(ranks[k] for k in ("acquisitions", "mean", "low", "high")), strict=True):
+    lines = ["| | " + " | ".join([*cases, "mean rank", "95 %", "pairs", "p", "seconds"]) + " |"]
+    lines.append("|---" * (len(cases) + 6) + "|")
+    keys = ("acquisitions", "mean", "low", "high", "better", "worse")
+    for name, value, low, high, better, worse in zip(*(ranks[k] for k in keys), strict=True):
         mine = [r for r in alone if r["acquisition"] == name]
         shares = [[_share(r["recommended"], found) for r in mine if r["case"] == case] for case, found in cases.items()]
         cells = [f"{median(s):.4f}" for s in shares]
         seconds = mean(s for r in mine for s in r["seconds"])
-        cells += [f"{value:.2f}", f"{low:.1f} to {high:.1f}", f"{seconds:.2f}"]
+        pairs = (f"{better} : {worse}", _p(better, worse)) if better + worse else ("", "")
+        cells += [f"{value:.2f}", f"{low:.1f} to {high:.1f}", *pairs, f"{seconds:.2f}"]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
-def _mean_ranks(alone: list[Row]) -> dict[str, Any]:
-    """Mean ranks of the recommendations where all acquisitions have finished, the lowest first, with intervals."""
+def _mean_ranks(alone: list[Row], cases: dict[str, Any]) -> dict[str, Any]:
+    """Mean ranks of the recommendations with intervals over cases, the lowest first, and pairs with `log_ei`."""
     names = list(dict.fromkeys(row["acquisition"] for row in alone))
-    found = {(r["case"], r["seed"], r["acquisition"]): r["recommended"] for r in alone}
-    groups = sorted({key[:2] for key in found if all((*key[:2], a) in found for a in names)})
-    ranks = np.array([rankdata([found[(*g, a)] for a in names]) for g in groups])
-    cases = sorted({case for case, _ in groups})
-    of_case = np.array([ranks[[g[0] == case for g in groups]].mean(axis=0) for case in cases])
-    # Cases are what is drawn from: seeds of one case have its surface in common.
-    chosen = np.random.default_rng(0).integers(len(cases), size=(_DRAWS, len(cases)))
-    low, high = np.quantile(of_case[chosen].mean(axis=1), [0.025, 0.975], axis=0)
-    order = np.argsort(of_case.mean(axis=0), kind="stable")
-    numbers = {"mean": of_case.mean(axis=0), "low": low, "high": high}
+    seeds = sorted({row["seed"] for row in alone})
+    found = {(r["case"], r["acquisition"], r["seed"]): r["recommended"] for r in alone}
+    losses = np.array([[[found.get((case, name, s), np.nan) for s in seeds] for name in names] for case in cases])
+    whole = np.isfinite(losses)
+    ranks = mean_ranks(losses, whole, np.random.default_rng(0))
+    order = np.argsort(ranks.value, kind="stable")
+    more = losses - losses[:, [names.index("log_ei")]]
     return {
         "acquisitions": [names[i] for i in order],
-        "runs": len(groups),
-        "cases": len(cases),
-        **{name: values[order].tolist() for name, values in numbers.items()},
+        "runs": int(blocks(whole).sum()),
+        "cases": int(blocks(whole).any(axis=1).sum()),
+        "mean": ranks.value[order].tolist(),
+        "low": ranks.low[order].tolist(),
+        "high": ranks.high[order].tolist(),
+        "better": (more < 0.0).sum(axis=(0, 2))[order].tolist(),
+        "worse": (more > 0.0).sum(axis=(0, 2))[order].tolist(),
     }
 
 
-def _batches(rows: list[Row], cases: dict[str, Any]) -> list[str]:
+def _p(better: int, worse: int) -> str:
+    p = binomtest(better, better + worse).pvalue
+    return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
+
+
+def _batches(over_rounds: dict[str, dict[str, list[list[float]]]]) -> list[str]:
     """Regret of the best observed after so many rounds, by size of batches."""
     lines = ["| case, trials at a time | " + " | ".join(f"{r} rounds" for r in _ROUNDS) + " |"]
     lines.append("|---" * (len(_ROUNDS) + 1) + "|")
-    for case, sizes in _over_rounds(rows, cases).items():
+    for case, sizes in over_rounds.items():
         for size, regrets in sizes.items():
             middle = [median(r[n - 1] for r in regrets) if n <= len(regrets[0]) else None for n in _ROUNDS]
             lines.append(f"| {case}, {size} | " + " | ".join("" if m is None else f"{m:.4f}" for m in middle) + " |")

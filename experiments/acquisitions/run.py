@@ -4,8 +4,8 @@
 
 Four functions, two of them with noise more, and two tables of measured trainings; 32 trials, the default surrogate and
 engine. What counts is the true loss of the recommendation. Every finished run is a line of the record
-(results/acquisitions/runs.jsonl by default), so a run that was stopped goes on; a table
-and figures are written beside it.
+(results/acquisitions/runs.jsonl by default), so a run that was stopped goes on; a table and figures
+are written beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from experiments.acquisitions.report import write
 from experiments.default.problems import Case, case
 
 TRIALS = 32
-
 CASES = (
     "branin", "hartmann6", "rosenbrock3", "ackley5", "branin, much noise", "hartmann6, noise", "protein_structure",
     "cifar100",
