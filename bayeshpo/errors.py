@@ -22,6 +22,11 @@ class SpaceExhausted(BayeshpoError):
     """Every legal configuration of a finite space has been tried."""
 
 
+def exhausted(size: int) -> SpaceExhausted:
+    """What to raise when all of a finite space's configurations are among the trials."""
+    return SpaceExhausted(f"all {size} configurations of the space have been tried, or are pending")
+
+
 def one_line(text: object) -> str:
     """Words in one line."""
     return " ".join(str(text).split())

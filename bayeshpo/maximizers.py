@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from bayeshpo.ascent import ascend
-from bayeshpo.errors import SpaceExhausted
+from bayeshpo.errors import SpaceExhausted, exhausted
 from bayeshpo.space import INACTIVE, SearchSpace
 
 _SAME = 1e-9
@@ -119,7 +119,7 @@ class Maximizer:
         if space.size <= self.exhaustive:
             pool = free(self.pool(space, best, rng))
             if len(pool) == 0:
-                raise SpaceExhausted(f"all {len(space.grid())} configurations are tried")
+                raise exhausted(len(space.grid()))
             scores = objective.value(pool)
             refined = pool[_best_few(scores, 4 * self.starts)]
         else:

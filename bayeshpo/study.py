@@ -110,7 +110,7 @@ class Study:
         self._given: set[int] = set()
 
     def ask(self, n: int | None = None) -> Any:
-        """Propose configurations to evaluate: one `Suggestion`, or a list of ``n``.
+        """Propose configurations to evaluate: one `Suggestion`, or a list of ``n``, or of as many as are left.
 
         Raises
         ------

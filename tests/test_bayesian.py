@@ -295,11 +295,19 @@ def test_a_finite_mixed_space_is_searched_without_repetition_until_it_is_exhaust
 
 def test_a_batch_larger_than_what_is_left(exhausted):
     s = study(FINITE, trials=exhausted.history.trials[:10])
-    with pytest.raises(SpaceExhausted):
-        s.ask(3)
-    left = [suggestion.configuration for suggestion in s.ask(2)]
+    left = [suggestion.configuration for suggestion in s.ask(3)]
+    assert len(left) == 2
     assert all(c not in [t.configuration for t in s.history.trials] for c in left)
     assert left[0] != left[1]
+    with pytest.raises(SpaceExhausted, match="all 12 configurations of the space have been tried, or are pending"):
+        s.ask()
+
+
+def test_an_initial_design_larger_than_the_space():
+    s = study({"n": [1, 2, 3]})
+    assert len(s.ask(5)) == 3
+    with pytest.raises(SpaceExhausted, match="all 3 configurations"):
+        s.ask()
 
 
 def test_conditional_spaces():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
@@ -39,7 +41,7 @@ class Searcher(ABC):
 
     @abstractmethod
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
-        """Propose ``n`` configurations to evaluate, given what is known and what is pending.
+        """Propose ``n`` configurations to evaluate, given what is known and pending; fewer where no more are left.
 
         Raises
         ------
@@ -100,6 +102,24 @@ class Searcher(ABC):
 def best_observed(history: History) -> list[Trial]:
     """The trials within all limits that none is better than in all objectives as observed, in order of their value."""
     return sorted(history.pareto_set, key=lambda trial: history.sign * (trial.value or 0.0))
+
+
+def as_many_as_are_left(proposals: Iterator[Suggestion], n: int) -> list[Suggestion]:
+    """The first ``n``, or those that come before the space is exhausted.
+
+    Raises
+    ------
+    SpaceExhausted
+        If none does.
+    """
+    suggestions: list[Suggestion] = []
+    try:
+        for suggestion in islice(proposals, n):
+            suggestions.append(suggestion)
+    except SpaceExhausted:
+        if not suggestions:
+            raise
+    return suggestions
 
 
 def next_index(history: History) -> int:

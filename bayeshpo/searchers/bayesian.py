@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayeshpo.errors import SpecificationError
+from bayeshpo.errors import SpecificationError, exhausted
 from bayeshpo.history import History
 from bayeshpo.maximizers import Maximizer, Maximum
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.background import Background
-from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.searchers.base import Searcher, as_many_as_are_left, next_index
 from bayeshpo.searchers.beliefs import Beliefs, best_points, pending_points, predictive_under
 from bayeshpo.searchers.fits import FITTED
 from bayeshpo.searchers.initial import sobol_points
@@ -94,12 +94,8 @@ class BayesianSearcher(Searcher):
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """Sobol points first; then fit and maximise, each proposal in the light of those that are pending."""
         self._rows = []
-        suggestions: list[Suggestion] = []
         with one_blas_thread():
-            for _ in range(n):
-                suggestions.append(replace(self._next(history, rng), needs_gradient=self._parts.needs_gradient))
-                history = history.with_pending(suggestions[-1:])
-        return suggestions
+            return as_many_as_are_left(self._proposals(history, rng), n)
 
     def recommend(self, history: History, rng: Streams) -> Trial | None:
         """The tried configuration of lowest posterior mean loss that is probably within all limits.
@@ -180,6 +176,13 @@ class BayesianSearcher(Searcher):
             self._background.wait()
         return self._known
 
+    def _proposals(self, history: History, rng: Streams) -> Iterator[Suggestion]:
+        """One after the other, those before it pending."""
+        while True:
+            suggestion = replace(self._next(history, rng), needs_gradient=self._parts.needs_gradient)
+            yield suggestion
+            history = history.with_pending([suggestion])
+
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
@@ -187,6 +190,8 @@ class BayesianSearcher(Searcher):
             if self._background is None:
                 self._background = Background(self._compile(history))
             points = sobol_points(space, index + 1, rng.generator("initial"))
+            if len(points) <= index:
+                raise exhausted(len(points))
             fidelity = initial_fidelity(index, self._parts.acquisition(history.aims).fidelities)
             return Suggestion(space.decode(points[index:])[0], index, "initial", fidelity=fidelity)
         taken = _points(history)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayeshpo.errors import SpaceExhausted
+from bayeshpo.errors import exhausted
 from bayeshpo.history import History
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
@@ -41,6 +41,6 @@ class GridSearcher(Searcher):
         X = history.space.grid()
         first = next_index(history)
         if first >= len(X):
-            raise SpaceExhausted(f"all {len(X)} configurations of the grid have been tried")
+            raise exhausted(len(X))
         order = rng.generator("grid").permutation(len(X))[first : first + n]
         return [Suggestion(c, first + i, "grid") for i, c in enumerate(history.space.decode(X[order]))]

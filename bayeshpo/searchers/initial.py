@@ -15,7 +15,7 @@ _FIRST, _LAST = 6, 20
 
 
 def sobol_points(space: SearchSpace, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The first ``n`` legal, distinct points (n, D) of a scrambled Sobol sequence, snapped.
+    """The first ``n`` legal, distinct points (n, D) of a scrambled Sobol sequence, snapped; all of a smaller space.
 
     Illegal points, and points that stand for a configuration that came before, are passed over. The first points do
     not depend on how many are asked for.
@@ -32,7 +32,7 @@ def sobol_points(space: SearchSpace, n: int, rng: np.random.Generator) -> np.nda
     Raises
     ------
     SpaceExhausted
-        If the space is finite and has fewer legal configurations, or hardly any point is legal.
+        If hardly any point is legal.
     """
     engine = Sobol(space.dimension, scramble=True, rng=rng)
     last = _last_power(space)
@@ -62,10 +62,8 @@ def _last_power(space: SearchSpace) -> int:
 
 def _with_the_rest(space: SearchSpace, X: np.ndarray, n: int) -> np.ndarray:
     """The points, and behind them those of the grid that the sequence has not met."""
-    if math.isfinite(space.size):
-        rows = np.concatenate([X, space.grid()])
-        _, first = np.unique(rows, axis=0, return_index=True)
-        X = rows[np.sort(first)]
-    if len(X) < n:
-        raise SpaceExhausted(f"expected {n} distinct legal configurations, the space gave {len(X)}")
-    return X[:n]
+    if math.isinf(space.size):
+        raise SpaceExhausted(f"expected {n} distinct legal configurations, drawing gave {len(X)}")
+    rows = np.concatenate([X, space.grid()])
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return rows[np.sort(first)][:n]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bayeshpo.errors import exhausted
 from bayeshpo.history import History
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher, next_index
@@ -18,7 +19,7 @@ class SobolSearcher(Searcher):
     name = "sobol"
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
-        """The next ``n`` points of the sequence.
+        """The next ``n`` points of the sequence, or as many as a finite space has left.
 
         Raises
         ------
@@ -27,5 +28,7 @@ class SobolSearcher(Searcher):
         """
         first = next_index(history)
         X = sobol_points(history.space, first + n, rng.generator("initial"))
+        if len(X) <= first:
+            raise exhausted(len(X))
         configurations = history.space.decode(X[first:])
         return [Suggestion(c, first + i, "sobol") for i, c in enumerate(configurations)]

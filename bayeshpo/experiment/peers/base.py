@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
-from bayeshpo.errors import BayeshpoError, SpaceExhausted, told
+from bayeshpo.errors import BayeshpoError, told
 from bayeshpo.experiment.peers.spaces import plain
 from bayeshpo.history import History
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.randomness import Streams
-from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.searchers.base import Searcher, as_many_as_are_left, next_index
 from bayeshpo.space import Configuration, SearchSpace
 from bayeshpo.trial import Suggestion, Trial
 
@@ -73,17 +74,12 @@ class PeerSearcher(Searcher):
             If the peer fails, or does not repeat what it proposed before a run was interrupted.
         """
         with one_blas_thread():
-            session = self._in_step(history, rng)
-            suggestions: list[Suggestion] = []
-            for index in range(next_index(history), next_index(history) + n):
-                try:
-                    configuration = self._proposed(session, history.space, index)
-                except SpaceExhausted:
-                    if suggestions:
-                        break
-                    raise
-                suggestions.append(Suggestion(configuration, index, self.name, info={_TOLD: len(history)}))
-        return suggestions
+            return as_many_as_are_left(self._proposals(self._in_step(history, rng), history), n)
+
+    def _proposals(self, session: Session, history: History) -> Iterator[Suggestion]:
+        for index in count(next_index(history)):
+            configuration = self._proposed(session, history.space, index)
+            yield Suggestion(configuration, index, self.name, info={_TOLD: len(history)})
 
     def _in_step(self, history: History, rng: Streams) -> Session:
         """The session after all that the history has, a new one where it went another way."""
