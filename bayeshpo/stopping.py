@@ -12,6 +12,7 @@ from bayeshpo.errors import SpecificationError
 from bayeshpo.searchers.base import Searcher
 
 if TYPE_CHECKING:
+    from bayeshpo.aims import Aims
     from bayeshpo.history import History
     from bayeshpo.randomness import Streams
 
@@ -35,8 +36,8 @@ class StoppingRule(ABC):
         what this takes is counted as seconds of that proposal.
         """
 
-    def check(self, searcher: Searcher) -> None:  # noqa: B027 - most rules need nothing of a searcher
-        """Refuse, before anything runs, a searcher that this rule cannot ask for what it needs.
+    def check(self, searcher: Searcher, aims: Aims) -> None:  # noqa: B027 - most rules need nothing of a searcher
+        """Refuse, before anything runs, a searcher that this rule cannot ask for what it needs, or such aims.
 
         Raises
         ------
@@ -66,10 +67,10 @@ class Either(StoppingRule):
         """That of the first rule that has one."""
         return self.left.reason(history, searcher, rng) or self.right.reason(history, searcher, rng)
 
-    def check(self, searcher: Searcher) -> None:
+    def check(self, searcher: Searcher, aims: Aims) -> None:
         """Both rules must be able to work with the searcher."""
-        self.left.check(searcher)
-        self.right.check(searcher)
+        self.left.check(searcher, aims)
+        self.right.check(searcher, aims)
 
     def __str__(self) -> str:
         return f"{self.left} | {self.right}"
@@ -89,10 +90,10 @@ class Both(StoppingRule):
         right = self.right.reason(history, searcher, rng)
         return None if right is None else f"{left} and {right}"
 
-    def check(self, searcher: Searcher) -> None:
+    def check(self, searcher: Searcher, aims: Aims) -> None:
         """Both rules must be able to work with the searcher."""
-        self.left.check(searcher)
-        self.right.check(searcher)
+        self.left.check(searcher, aims)
+        self.right.check(searcher, aims)
 
     def __str__(self) -> str:
         return " & ".join(f"({rule})" if isinstance(rule, Either) else str(rule) for rule in (self.left, self.right))
@@ -213,7 +214,7 @@ class Unchanged(StoppingRule):
 class RegretBelow(StoppingRule):
     """When the recommendation is probably no more than so much worse than the optimum.
 
-    By joint draws of the surrogate's posterior, after the initial design (`Searcher.remaining_regret`): the
+    By joint draws of the surrogate's posterior, after the initial design (`Searcher.remaining`): the
     probability is the surrogate's, and in many dimensions, where no candidate is near the optimum, too large.
 
     Parameters
@@ -235,17 +236,17 @@ class RegretBelow(StoppingRule):
         """That the regret is probably below the bound."""
         if not history.trials or history.trials[-1].suggestion.origin == "initial" or not history.finished.any():
             return None
-        share = float((searcher.remaining_regret(history, rng) <= self.bound).mean())
+        share = float((searcher.remaining(history, rng).regret <= self.bound).mean())
         if share < self.probability:
             return None
         return f"remaining regret below {self.bound:g} with probability {share:.3f}"
 
-    def check(self, searcher: Searcher) -> None:
-        """The searcher must have a surrogate."""
-        if type(searcher).remaining_regret is Searcher.remaining_regret:
-            raise SpecificationError(
-                f"regret_below: expected a searcher with a surrogate, got '{searcher.name}'; use bayesian"
-            )
+    def check(self, searcher: Searcher, aims: Aims) -> None:
+        """The searcher must have a surrogate of which functions can be drawn, and the study one objective."""
+        try:
+            searcher.check_remaining(aims)
+        except SpecificationError as error:
+            raise SpecificationError(f"regret_below: {error}") from None
 
     def __str__(self) -> str:
         return f"regret_below({self.bound}, {self.probability})"

@@ -12,6 +12,7 @@ from bayeshpo.errors import SpaceExhausted, SpecificationError
 from bayeshpo.evaluators import Evaluator, InTurn, Task, several
 from bayeshpo.history import History
 from bayeshpo.problem import Capabilities, FunctionProblem, Problem, aims, capabilities, is_noisy
+from bayeshpo.progress import with_progress
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.base import Searcher
 from bayeshpo.space import Configuration, as_space
@@ -256,7 +257,7 @@ class Study:
             if number < 1:
                 raise SpecificationError(f"expected {what}, got {number}")
         if stop is not None:
-            _check_rule(stop, self.searcher)
+            _check_rule(stop, self.searcher, self.history.aims)
         if isinstance(objective, Problem):
             problem: Problem = objective
             self._check_aims(problem)
@@ -267,7 +268,7 @@ class Study:
         in_turn = workers == 1 and executor is None
         evaluator = InTurn(problem) if in_turn else several(problem, workers, executor)
         trials = self.run(problem, budget, stop, evaluator=evaluator)
-        for _ in _with_progress(trials, self, budget) if progress else trials:
+        for _ in with_progress(trials, self, budget) if progress else trials:
             pass
         best = self.best
         if best is None:
@@ -329,15 +330,35 @@ class Study:
         return self.searcher.optimum(self.history, self.streams)
 
     @property
+    def optimum_draws(self) -> pd.DataFrame:
+        """Posterior draws of the optimum, a row each of a function drawn from the surrogate's posterior.
+
+        Where it is best, a column a hyperparameter; ``value``, how good it is there, without noise; and ``regret``, how
+        much better that is than the recommendation; both in the objective's units. Functions are looked at where trials
+        were and at some 800 other points: in many dimensions none of these may be near a function's optimum.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate of which functions can be drawn, there is no posterior of it yet, or there
+            are several objectives.
+        """
+        import pandas as pd
+
+        found, space = self.searcher.remaining(self.history, self.streams), self.history.space
+        places = pd.DataFrame(space.decode(found.place), columns=list(space.configspace))
+        return places.assign(value=found.value, regret=found.regret)
+
+    @property
     def remaining_regret(self) -> np.ndarray:
         """Posterior draws (R,) of how much better the optimum is than the recommendation, in the objective's units.
 
         Raises
         ------
         SpecificationError
-            If the searcher has no surrogate, or there is no posterior of it yet.
+            As `optimum_draws`.
         """
-        return self.searcher.remaining_regret(self.history, self.streams)
+        return self.searcher.remaining(self.history, self.streams).regret
 
     @property
     def posterior(self) -> Any:
@@ -365,32 +386,7 @@ class Study:
         return pd.DataFrame(self.reports)
 
 
-def _check_rule(stop: object, searcher: Searcher) -> None:
+def _check_rule(stop: object, searcher: Searcher, aims: Aims) -> None:
     if not isinstance(stop, StoppingRule):
         raise SpecificationError(f"stop: expected a rule such as bayeshpo.Seconds(600), got {stop!r}")
-    stop.check(searcher)
-
-
-def _with_progress(trials: Iterator[Trial], study: Study, budget: int) -> Iterator[Trial]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[best]}"),
-    )  # fmt: skip
-    with Progress(*columns) as bar:
-        task = bar.add_task(study.searcher.name, total=budget, completed=len(study.history), best="")
-        for trial in trials:
-            best = study.best
-            shown = "no finished trial yet" if best is None else f"best {best.value:.6g}"
-            bar.update(task, completed=len(study.history), best=shown)
-            yield trial
-        if study.ending is not None and study.ending.status != "finished":
-            bar.update(task, best=study.ending.reason)
+    stop.check(searcher, aims)

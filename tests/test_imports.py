@@ -15,7 +15,7 @@ ROOT = Path(bayeshpo.__file__).parent
 # Each layer may import itself and what is below it. Layers of one rank know nothing of each other.
 RANKS = {
     "errors": 0, "randomness": 0, "pareto": 0, "encoding": 0, "parallel": 0, "elapsed": 0, "ascent": 0,
-    "processes": 1, "aims": 1, "registry": 1, "space": 1, "trial": 2, "history": 3, "problem": 3,
+    "processes": 1, "aims": 1, "registry": 1, "space": 1, "trial": 2, "history": 3, "problem": 3, "progress": 3,
     "problems": 4, "surrogates": 4, "inference": 5, "acquisitions": 6, "maximizers": 7, "searchers": 8, "stopping": 9,
     "evaluators": 9, "study": 10, "experiment": 11, "diagnostics": 12, "analysis": 12, "integrations": 13,
     "testing": 13, "cli": 14,

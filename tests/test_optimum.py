@@ -73,8 +73,31 @@ def test_what_would_probably_fail_is_no_optimum():
     assert 0.3 < s.optimum.configuration["x"] < 0.6
 
 
+def test_draws_of_the_optimum_are_of_functions_and_in_the_problem_s_own_units():
+    def hill(c):
+        return 50.0 - 20.0 * (c["x"] - 0.3) ** 2 - (3.0 if c["kernel"] == "b" else 0.0)
+
+    space = {"kernel": ["a", "b"], "x": (0.0, 1.0)}
+    s = bayeshpo.Study(space, direction="maximize", seed=2)
+    s.optimize(hill, 16, progress=False)
+    drawn, tree = s.optimum_draws, s.posterior["optimum"]
+    assert list(drawn) == ["kernel", "x", "value", "regret"]
+    np.testing.assert_array_equal(drawn["regret"], s.remaining_regret)
+    # What is left to be gained is between a function's own best value and its value where the best trial was.
+    assert (drawn["regret"] >= 0.0).all()
+    assert s.recommendation is not None
+    np.testing.assert_allclose(drawn["value"] - drawn["regret"], s.recommendation.value, atol=0.3)
+    assert (drawn["kernel"] == "a").mean() > 0.99
+    assert abs(drawn["x"].median() - 0.3) < 0.05
+    assert abs(drawn["value"].median() - 50.0) < 0.2
+    for name in ("value", "regret"):
+        np.testing.assert_array_equal(tree[name], drawn[name])
+    assert tree["place"].dims == ("function", "hyperparameter")
+    np.testing.assert_array_equal(s.history.space.decode(tree["place"].values), drawn[list(space)].to_dict("records"))
+
+
 def test_without_a_surrogate_or_a_finished_trial_there_is_none():
-    with pytest.raises(SpecificationError, match="'random' has no surrogate"):
+    with pytest.raises(SpecificationError, match="expected a searcher with a surrogate, got 'random'"):
         _ = bayeshpo.Study(PLANE, bayeshpo.RandomSearcher()).optimum
     with pytest.raises(SpecificationError, match="no optimum yet: expected at least one finished trial"):
         _ = bayeshpo.Study(PLANE).optimum

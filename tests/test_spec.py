@@ -89,6 +89,10 @@ REFUSED = {
         HEAD + BRANIN + RANDOM + 'stop = "unchanged(0)"\n',
         "searchers[1].stop: unchanged: expected a whole number of trials of at least 1, got 0",
     ),
+    "stopping rule about one objective where there are two": (
+        HEAD + '[[problems]]\nname = "branin_currin"\n[[searchers]]\nname = "bayesian"\nstop = "regret_below(0.1)"\n',
+        "searchers[1].stop: regret_below: several objectives have no one optimum; use pareto_set",
+    ),
     "stopping rule as a number": (HEAD + "stop = 600\n" + BRANIN + RANDOM, "stop: expected a string, got 600"),
     "name with a slash": (
         'name = "a/b"\nbudget = 3\n' + BRANIN + RANDOM,

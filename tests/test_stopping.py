@@ -6,8 +6,10 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from toy_surrogates import Level
 
 import bayeshpo
+from bayeshpo.aims import Aims
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.rules import parse
 from bayeshpo.inference.sequential import Sequential
@@ -57,7 +59,7 @@ class Says(StoppingRule):
         self.asked += 1
         return self.answer
 
-    def check(self, searcher):
+    def check(self, searcher, aims):
         if self.answer == "refuses":
             raise SpecificationError("refused")
 
@@ -83,7 +85,7 @@ def test_composition_is_distributive_and_asks_both_rules_for_their_consent():
         assert bool(reason(a | b & c, s)) == bool(reason((a | b) & (a | c), s))
     for rule in (Says(None) | Says("refuses"), Says("refuses") & Says(None)):
         with pytest.raises(SpecificationError, match="refused"):
-            rule.check(s.searcher)
+            rule.check(s.searcher, Aims())
 
 
 def test_only_rules_compose():
@@ -175,8 +177,22 @@ def test_regret_below_goes_by_the_posterior_and_ends_a_resumed_study_there():
     again = surrogate_study(s.history.trials[: n - 2])
     again.optimize(bowl, 20, stop=rule, progress=False)
     assert (len(again.history), again.ending) == (n, s.ending)
-    with pytest.raises(SpecificationError, match="regret_below: expected a searcher with a surrogate, got 'random'"):
-        random_study().optimize(bowl, 5, stop=rule, progress=False)
+
+
+def test_regret_below_is_refused_where_it_cannot_work_before_anything_runs():
+    def never(c):
+        raise AssertionError("evaluated")
+
+    rule, fine = RegretBelow(0.05), bayeshpo.BayesianSearcher()
+    alone = bayeshpo.BayesianSearcher(beyond={"trials": 9, "surrogate": Level()})
+    cases = {
+        "regret_below: expected a searcher with a surrogate, got 'random'": {"searcher": RandomSearcher()},
+        "regret_below: surrogate 'level': expected one of which functions can be drawn": {"searcher": alone},
+        "regret_below: several objectives have no one optimum": {"searcher": fine, "objectives": {"size": "minimize"}},
+    }
+    for message, arguments in cases.items():
+        with pytest.raises(SpecificationError, match=message):
+            bayeshpo.Study(PLANE, **arguments).optimize(never, 5, stop=rule | Budget(4), progress=False)
 
 
 def test_what_a_run_ended_by_is_told():

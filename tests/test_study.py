@@ -178,7 +178,7 @@ def test_a_searcher_that_cannot_work_is_refused_before_anything_runs():
 
 
 def test_a_searcher_without_a_surrogate_has_no_posterior():
-    with pytest.raises(SpecificationError, match="'random' has no posterior"):
+    with pytest.raises(SpecificationError, match="expected a searcher with a surrogate, got 'random'"):
         _ = study().posterior
 
 

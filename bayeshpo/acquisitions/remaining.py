@@ -11,23 +11,24 @@ from bayeshpo.acquisitions.outlook import Outlook
 
 @dataclass(frozen=True, eq=False)
 class Remaining:
-    """Functions drawn from the posterior, each with its minimum among the candidates that it may be at.
+    """Functions drawn from the posterior, each with its minimum among the points that it may be at.
 
     Of a finite set of points: in many dimensions there may be none near a function's minimum, so that the regret
     is too small.
 
     Attributes
     ----------
+    place, value
+        Where each function is lowest (R, D), and how low (R,).
     regret
-        f at the recommendation less the minimum (R,), in standardised losses.
-    place
-        Where each function is lowest (R, D).
+        f at the recommendation less the minimum (R,).
     candidates
         Number of points among which the minima are.
     """
 
-    regret: np.ndarray
     place: np.ndarray
+    value: np.ndarray
+    regret: np.ndarray
     candidates: int
 
     @property
@@ -41,9 +42,9 @@ class Remaining:
 def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
     """Draw ``count`` functions under each draw of the hyperparameters, for a recommended point (D,)."""
     candidates = outlook.may_be_lowest
-    there = np.tile(recommended, (len(candidates), 1, 1))
-    paths = outlook.anchored(np.concatenate([candidates, there], axis=1)).paths(count, outlook.rng)
-    lowest = paths[:, :, :-1].argmin(axis=2)
-    place = np.take_along_axis(candidates, lowest[:, :, None], axis=1)
-    regret = paths[:, :, -1] - paths.min(axis=2)
-    return Remaining(regret.ravel(), place.reshape(-1, place.shape[2]), len(outlook.evidence.candidates))
+    points = np.concatenate([candidates, np.tile(recommended, (len(candidates), 1, 1))], axis=1)
+    paths = outlook.anchored(points).paths(count, outlook.rng)
+    place = np.take_along_axis(points, paths.argmin(axis=2)[:, :, None], axis=1)
+    value = paths.min(axis=2)
+    regret = paths[:, :, -1] - value
+    return Remaining(place.reshape(-1, place.shape[2]), value.ravel(), regret.ravel(), len(outlook.evidence.candidates))

@@ -303,7 +303,7 @@ def _plan(experiment: ExperimentSpec, places: Sequence[str]) -> Plan:
     pairs = list(zip(experiment.problems, problems, strict=True))
     for place, part, searcher in zip(at, experiment.searchers, searchers, strict=True):
         _check(place, part, searcher, pairs)
-    stops = _stops(experiment, searchers)
+    stops = _stops(experiment, searchers, pairs)
     runs = tuple(
         RunSpec(
             problem=problem_part, searcher=searcher_part, seed=seed, stop=stop, keep=experiment.keep,
@@ -320,15 +320,18 @@ def _plan(experiment: ExperimentSpec, places: Sequence[str]) -> Plan:
     return Plan(experiment=experiment, runs=runs, warnings=tuple(changes(pairs)))
 
 
-def _stops(experiment: ExperimentSpec, searchers: Sequence[Searcher]) -> list[str | None]:
+def _stops(
+    experiment: ExperimentSpec, searchers: Sequence[Searcher], pairs: Sequence[tuple[ProblemSpec, Problem]]
+) -> list[str | None]:
     """Each searcher's stopping rule, its own or the file's, in one spelling."""
     stops = []
     for i, (part, searcher) in enumerate(zip(experiment.searchers, searchers, strict=True), 1):
         place, text = ("stop", experiment.stop) if part.stop is None else (f"searchers[{i}].stop", part.stop)
         try:
             rule = None if text is None else parse(text)
-            if rule is not None:
-                rule.check(searcher)
+            for problem_part, problem in pairs:
+                if rule is not None and part.takes(problem_part):
+                    rule.check(searcher, aims(problem))
         except SpecificationError as error:
             raise SpecificationError(f"{place}: {one_line(error)}") from None
         stops.append(None if rule is None else str(rule))

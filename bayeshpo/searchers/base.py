@@ -16,8 +16,8 @@ from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Suggestion, Trial
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from bayeshpo.acquisitions.remaining import Remaining
+    from bayeshpo.aims import Aims
     from bayeshpo.searchers.optimum import Optimum
 
 
@@ -76,17 +76,27 @@ class Searcher(ABC):
         SpecificationError
             If the searcher has no surrogate, no trial has finished, or the surrogate could not be fitted.
         """
-        raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
+        raise self._without_a_surrogate()
 
-    def remaining_regret(self, history: History, rng: Streams) -> np.ndarray:
-        """Posterior draws (R,) of how much better the optimum is than the recommendation, in the problem's units.
+    def remaining(self, history: History, rng: Streams) -> Remaining:
+        """Functions drawn from the posterior: where each is best, how good it is there, and what is left to be gained.
 
         Raises
         ------
         SpecificationError
-            As `optimum`, or if the surrogate has no joint draws.
+            As `optimum`, or as `check_remaining`.
         """
-        raise SpecificationError(f"the searcher '{self.name}' has no surrogate; use BayesianSearcher")
+        raise self._without_a_surrogate()
+
+    def check_remaining(self, aims: Aims) -> None:
+        """Refuse to be asked for `remaining` in a study with such aims, before anything runs.
+
+        Raises
+        ------
+        SpecificationError
+            If the searcher has no surrogate, or functions cannot be drawn of it, or there are several objectives.
+        """
+        raise self._without_a_surrogate()
 
     def posterior(self, history: History, rng: Streams) -> Any:
         """The posterior of the surrogate given the history, an `xarray.DataTree` in ArviZ's layout.
@@ -96,7 +106,10 @@ class Searcher(ABC):
         SpecificationError
             If the searcher has no surrogate.
         """
-        raise SpecificationError(f"the searcher '{self.name}' has no posterior; use BayesianSearcher")
+        raise self._without_a_surrogate()
+
+    def _without_a_surrogate(self) -> SpecificationError:
+        return SpecificationError(f"expected a searcher with a surrogate, got '{self.name}'; use 'bayesian'")
 
 
 def best_observed(history: History) -> list[Trial]:

@@ -27,6 +27,8 @@ from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Suggestion, Trial
 
 if TYPE_CHECKING:
+    from bayeshpo.acquisitions.remaining import Remaining
+    from bayeshpo.aims import Aims
     from bayeshpo.inference.posterior import Posterior
     from bayeshpo.searchers.optimum import Optimum
 
@@ -141,16 +143,22 @@ class BayesianSearcher(Searcher):
         low = LowMean(predictive_under(posterior), posterior, self.beliefs.evidence(history, rng))
         return optimum(low, history, recommended, self.maximizer, search)
 
-    def remaining_regret(self, history: History, rng: Streams) -> np.ndarray:
+    def remaining(self, history: History, rng: Streams) -> Remaining:
         """Of functions drawn from the posterior, among tried points and some 800 others (`acquisitions.remaining`)."""
-        surrogate = self.believed("remaining regret", history, rng).density.surrogate
-        found = self.beliefs.remaining(history, rng)
-        if found is None:
-            raise SpecificationError(
-                f"surrogate '{surrogate.name}': expected joint draws of f for the remaining regret; define "
-                "`covariance_with_anchors`"
-            )
-        return found.regret
+        self.check_remaining(history.aims)
+        self.believed("optimum", history, rng)
+        return self.beliefs.remaining(history, rng)
+
+    def check_remaining(self, aims: Aims) -> None:
+        """Refuse several objectives, and a surrogate that does not say how f at several points belongs together."""
+        if aims.objectives:
+            raise SpecificationError("several objectives have no one optimum; use pareto_set")
+        for surrogate in self._parts.surrogates:
+            if not surrogate.is_joint:
+                raise SpecificationError(
+                    f"surrogate '{surrogate.name}': expected one of which functions can be drawn, that says how f at "
+                    "one point belongs together with f at another; define `covariance_with_anchors`"
+                )
 
     def believed(self, what: str, history: History, rng: Streams) -> Posterior:
         """The value's posterior, for what there is of one objective only.

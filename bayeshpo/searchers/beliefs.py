@@ -142,18 +142,16 @@ class Beliefs:
 
         return self._once("best", self.posterior(history, rng), found)
 
-    def remaining(self, history: History, rng: Streams) -> Remaining | None:
-        """How far the recommendation may be from the optimum, and where that may be; regrets in the problem's units.
+    def remaining(self, history: History, rng: Streams) -> Remaining:
+        """Where the optimum may be, how good, and how far the recommendation is from it, in the problem's own units.
 
-        None where a surrogate does not say how f at one point belongs together with f at another.
+        Of a surrogate that says how f at one point belongs together with f at another (`is_joint`).
         """
         from bayeshpo.acquisitions.outlook import Outlook
         from bayeshpo.acquisitions.remaining import remaining
         from bayeshpo.inference.joint import JointPredictive
 
         posterior = self.posterior(history, rng)
-        if not all(part.density.surrogate.is_joint for part in posterior.parts):
-            return None
 
         def found() -> Remaining:
             evidence, of = self.evidence(history, rng), predictive_under(posterior)
@@ -161,8 +159,9 @@ class Beliefs:
             functions = rng.generator("remaining regret", len(history))
             outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
             best = history.space.encode([self.best(history, rng)[0].configuration])[0]
-            in_standardised = remaining(outlook, best, _FUNCTIONS)
-            return replace(in_standardised, regret=posterior.data.scale * in_standardised.regret)
+            standardised, data = remaining(outlook, best, _FUNCTIONS), posterior.data
+            value = history.sign * (data.location + data.scale * standardised.value)
+            return replace(standardised, value=value, regret=data.scale * standardised.regret)
 
         return self._once("remaining", posterior, found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,9 @@ from bayeshpo.searchers.beliefs import Beliefs
 from bayeshpo.searchers.front import front
 from bayeshpo.searchers.slices import slices
 from bayeshpo.trial import Trial
+
+if TYPE_CHECKING:
+    from bayeshpo.acquisitions.remaining import Remaining
 
 
 def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) -> Any:
@@ -39,7 +42,21 @@ def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) 
         tree["slice"] = slices(objective, history, history.space.encode([best[0].configuration])[0])
         if history.aims.objectives:
             tree["pareto"] = front(objective, history, rng.generator("pareto", n))
+        elif posterior.density.surrogate.is_joint:
+            tree["optimum"] = _optimum(known.remaining(history, rng), history)
     return tree
+
+
+def _optimum(drawn: Remaining, history: History) -> xr.Dataset:
+    """Functions drawn from the posterior: ``place`` (function, hyperparameter) in the unit cube, value and regret."""
+    return xr.Dataset(
+        {
+            "place": (("function", "hyperparameter"), drawn.place),
+            "value": ("function", drawn.value),
+            "regret": ("function", drawn.regret),
+        },
+        {"hyperparameter": list(history.space.names)},
+    )
 
 
 def _predict(tree: xr.DataTree, posterior: Any, rng: np.random.Generator) -> None:

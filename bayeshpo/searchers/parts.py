@@ -46,7 +46,7 @@ class Parts:
     @property
     def needs_gradient(self) -> bool:
         """Whether a surrogate uses gradients."""
-        surrogates = [part for kind, part in self._given.items() if _registered(kind) == "surrogate"]
+        surrogates = [self._given[kind] for kind in self._surrogates]
         return any((SURROGATES[s] if isinstance(s, str) else s).uses_gradients for s in surrogates)
 
     @property
@@ -57,6 +57,11 @@ class Parts:
     def surrogate(self, history: History) -> Any:
         """That for so many finished trials."""
         return self._part("surrogate" if history.finished.sum() <= self._most_trials else _BEYOND)
+
+    @property
+    def surrogates(self) -> list[Any]:
+        """All of them, for whatever number of trials."""
+        return [self._part(kind) for kind in self._surrogates]
 
     def acquisition(self, aims: Aims) -> Acquisition:
         """That which was given, or the default for what is aimed at."""
@@ -80,13 +85,17 @@ class Parts:
             acquisition.check_aims(capabilities.aims)
             if acquisition.fidelities:
                 check_fidelity(f"acquisition '{acquisition.name}'", capabilities, "'log_ei'")
-        for kind in (k for k in self._given if _registered(k) == "surrogate"):
+        for kind in self._surrogates:
             if restricted or self._is_restricted(kind):
                 from bayeshpo.surrogates.columns import Columns
 
                 self._part(kind).check(Columns.of(space))
                 self._check_engine(self._part(kind))
                 self.acquisition(capabilities.aims).check(self._part(kind))
+
+    @property
+    def _surrogates(self) -> list[str]:
+        return [kind for kind in self._given if _registered(kind) == "surrogate"]
 
     def _is_restricted(self, kind: str) -> bool:
         part = self._given.get(kind)
