@@ -1,4 +1,4 @@
-"""Joint draws of f and the acquisitions made of them: against conditionals, and brute force where f is on a grid."""
+"""Joint draws of f: against conditionals, and many functions on a grid; what is made of them, and what has none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pymc as pm
 import pytest
+from functions_on_a_line import COPIES, GRID, KNOWN, LINE, evidence
 from scipy import integrate, stats
 from scipy.optimize import brentq
 from surrogate_cases import PLANE, density_on, wavy
@@ -18,102 +19,18 @@ from bayeshpo.acquisitions.best_line import lower_by
 from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.optimum import given_minimum
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
-from bayeshpo.acquisitions.remaining import remaining
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.registry import ACQUISITIONS, create
 from bayeshpo.searchers.bayesian import BayesianSearcher
-from bayeshpo.space import as_space
 from bayeshpo.study import Study
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
-from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 from bayeshpo.surrogates.warped_outcome import WarpedOutcomeGaussianProcess
 from bayeshpo.testing.differences import central_differences
-
-LINE = as_space({"x": (0.0, 1.0)})
-GRID = np.linspace(0.0, 1.0, 25)[:, None]
-KNOWN = {"mean": 0.1, "amplitude": 1.2, "lengthscale": 0.25, "noise": 0.3}
-# Draws that are all alike, so that together they draw many functions of one process.
-COPIES = 128
-
-
-@pytest.fixture(scope="module")
-def line():
-    """The compiled predictive on one hyperparameter, many copies of one draw, and six trials."""
-    density = density_on(LINE)
-    values = {b.name: np.full((COPIES, *b.shape), KNOWN[b.name]) for b in density.blocks}
-    X = GRID[[1, 5, 8, 14, 17, 23]]
-    data = replace(TrainingData.none(1), X=X, y=np.array([0.9, -0.2, 0.3, 1.0, 0.1, -0.1]))
-    return SimpleNamespace(predictive=predictive(density), Q=density.unconstrain(values), data=data)
-
-
-def evidence(line, seed=0):
-    return Evidence(line.data, np.empty((0, 1)), np.empty(0), pool=GRID, seed=seed)
-
-
-@pytest.fixture(scope="module")
-def truth(line):
-    """Mean (25,) and covariance (25, 25) of f on the grid by the formulas of the conditional, in numpy."""
-
-    def k(a, b):
-        s = np.sqrt(5.0) * np.abs(a[:, None, 0] - b[None, :, 0]) / KNOWN["lengthscale"]
-        return KNOWN["amplitude"] ** 2 * (1.0 + s + s**2 / 3.0) * np.exp(-s)
-
-    X, y = line.data.X, line.data.y
-    C = k(X, X) + (KNOWN["noise"] ** 2 + 1e-6) * np.eye(len(X))
-    mean = KNOWN["mean"] + k(GRID, X) @ np.linalg.solve(C, y - KNOWN["mean"])
-    return mean, k(GRID, GRID) - k(GRID, X) @ np.linalg.solve(C, k(X, GRID))
-
-
-@pytest.fixture(scope="module")
-def functions(truth):
-    """Many functions on the grid (N, 25)."""
-    return np.random.default_rng(0).multivariate_normal(*truth, size=100_000, check_valid="ignore")
-
-
-def on_grid(line, name, **arguments):
-    """An acquisition on the grid (25,), averaged over eight sets of drawn functions, and its standard error."""
-    compiled = compiled_acquisition(create("acquisition", name, arguments), line.predictive)
-    found = [compiled.value(compiled.state(line.Q, evidence(line, seed)), GRID) for seed in range(8)]
-    return np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(8)
-
-
-def information(a, b):
-    """Mutual information (nats) of two columns of labels, less its bias to first order (Miller 1955)."""
-    table = np.zeros((a.max() + 1, b.max() + 1))
-    np.add.at(table, (a, b), 1.0)
-    filled, n = [np.count_nonzero(x) for x in (table, table.sum(axis=0), table.sum(axis=1))], len(a)
-    p = table / n
-    independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
-    plain = (p[p > 0] * np.log(p[p > 0] / independent[p > 0])).sum()
-    return plain - (filled[0] - filled[1] - filled[2] + 1) / (2.0 * n)
-
-
-def binned(values, bins):
-    """Which of so many equally frequent bins."""
-    return np.searchsorted(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)[1:-1]), values)
-
-
-def test_the_remaining_regret_is_that_of_many_functions(line, functions):
-    draws = line.predictive.condition(line.Q, line.data)
-    joint = JointPredictive(line.predictive, noise=False)
-    found = remaining(Outlook(joint, draws, evidence(line), np.random.default_rng(1)), GRID[5], 64)
-    regret = functions[:, 5] - functions.min(axis=1)
-    n = len(found.regret)
-    assert n == COPIES * 64
-    assert found.regret.mean() == pytest.approx(regret.mean(), abs=5.0 * regret.std() / np.sqrt(n))
-    share = np.bincount(functions.argmin(axis=1), minlength=len(GRID)) / len(functions)
-    entropy = -np.sum(share[share > 0] * np.log(share[share > 0]))
-    # Plugged in, an entropy is too low by (cells - 1) / 2n (Miller 1955). Tried points are counted beside the grid's.
-    spread = np.sqrt(np.sum(share[share > 0] * np.log(share[share > 0]) ** 2) - entropy**2)
-    assert found.candidates == len(GRID) + len(line.data.X)
-    assert found.entropy * np.log(found.candidates) == pytest.approx(
-        entropy, abs=5.0 * spread / np.sqrt(n) + (len(GRID) - 1) / (2 * n)
-    )
 
 
 def test_covariances_are_those_of_the_conditional(line, truth):
@@ -198,67 +115,6 @@ def test_no_minimum_is_above_what_has_been_seen(line):
     compiled = compiled_acquisition(create("acquisition", "max_value_entropy", {}), line.predictive)
     there, elsewhere = compiled.value(compiled.state(Q, told), np.array([data.X[4], [0.3]]))
     assert there < elsewhere
-
-
-def test_noisy_expected_improvement_by_brute_force(line, functions):
-    tried = functions[:, [1, 5, 8, 14, 17, 23]].min(axis=1)
-    gain = np.maximum(tried[:, None] - functions, 0.0)
-    found, error = on_grid(line, "noisy_ei")
-    exact, own = gain.mean(axis=0), gain.std(axis=0) / np.sqrt(len(gain))
-    # At a trial itself nothing can be gained: what jitter leaves there is small beside what counts.
-    allowed = 5.0 * (np.exp(found) * error + own) + 0.002 * exact.max()
-    np.testing.assert_array_less(np.abs(np.exp(found) - exact), allowed)
-
-
-def test_knowledge_gradient_by_quadrature(line, truth):
-    mean, K = truth
-    step = K / np.sqrt(np.diag(K) + KNOWN["noise"] ** 2)
-    t, w = np.polynomial.hermite_e.hermegauss(120)
-    after = (mean[:, None, None] + step[:, :, None] * t).min(axis=0) @ (w / w.sum())
-    exact = mean.min() - after
-    found, error = on_grid(line, "knowledge_gradient", places=64)
-    # Lowest among few places it is a little higher than among all.
-    np.testing.assert_array_less(np.abs(np.exp(found) - exact), 5.0 * error * exact + 0.03 * exact.max())
-    assert np.argmax(found) == np.argmax(exact)
-
-
-def test_entropy_searches_by_brute_force(line, functions):
-    rng = np.random.default_rng(2)
-    lowest, where = functions.min(axis=1), functions.argmin(axis=1)
-    y = functions + KNOWN["noise"] * rng.standard_normal(functions.shape)
-    of_value = np.array([information(binned(functions[:, i], 60), binned(lowest, 60)) for i in range(25)])
-    of_place = np.array([information(binned(y[:, i], 40), where) for i in range(25)])
-    of_both = np.array([information(binned(y[:, i], 40), 25 * binned(lowest, 8) + where) for i in range(25)])
-    found, error = on_grid(line, "optimum_entropy", cells=25)
-    np.testing.assert_array_less(np.abs(found - of_place), 5.0 * error + 0.005)
-    # A normal distribution's entropy stands for that of a cut-off one with noise: the two differ where one is cut off.
-    found, error = on_grid(line, "joint_entropy")
-    np.testing.assert_array_less(np.abs(found - of_both), 5.0 * error + 0.05)
-    assert np.corrcoef(found, of_both)[0, 1] > 0.99
-    # Here f(x) given f* is cut off below it but keeps its mean, whatever x has to do with x*: no more than alike.
-    found, error = on_grid(line, "max_value_entropy")
-    assert np.argmax(found) == np.argmax(of_value)
-    assert np.corrcoef(found, of_value)[0, 1] > 0.95
-
-
-def test_disagreement_is_at_least_the_information_about_the_hyperparameters(line):
-    two = {**KNOWN, "mean": 2.5, "amplitude": 3.0, "noise": 0.6}
-    density = line.predictive.density
-    apart = density.unconstrain({b.name: np.full((1, *b.shape), two[b.name]) for b in density.blocks})
-    compiled = compiled_acquisition(create("acquisition", "bald", {}), line.predictive)
-    same = compiled.value(compiled.state(line.Q[:2], evidence(line)), GRID)
-    np.testing.assert_allclose(same, 0.0, atol=1e-12)
-    state = compiled.state(np.concatenate([line.Q[:1], apart]), evidence(line))
-    mean, variance, _, noise = JointPredictive(line.predictive, noise=True)(state.known.anchored, GRID)
-    found = compiled.value(state, GRID)
-    for i, j in ((m, s) for m in range(25) for s in [np.sqrt((variance + noise)[:, m])]):
-        y = np.linspace(-12.0, 12.0, 20_001)
-        p = stats.norm.pdf(y[:, None], mean[:, i], j)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(p > 0.0, p * np.log(p / p.mean(axis=1, keepdims=True)), 0.0)
-        exact = integrate.simpson(terms.mean(axis=1), x=y)
-        assert exact - 1e-9 <= found[i] <= exact + 0.3
-    assert found.max() > 0.1
 
 
 def one(value, ndim=2):
@@ -347,19 +203,3 @@ def test_studies_repeat_themselves_and_batches_differ(name):
     batch = points(3)
     assert batch == points(3)
     assert min(abs(a - b) for a in batch for b in batch if a is not b) > 1e-6
-
-
-def test_pending_trials_are_drawn_jointly(line, functions):
-    # Greedy batches: what x adds to the joint improvement of what is pending, by brute force.
-    pending = [3, 20]
-    told = replace(evidence(line), pending=GRID[pending])
-    compiled = compiled_acquisition(
-        create("acquisition", "log_ei", {}).when_pending(GaussianProcess()), line.predictive
-    )
-    found = [compiled.value(compiled.state(line.Q, replace(told, seed=seed)), GRID) for seed in range(8)]
-    value, error = np.exp(np.mean(found, axis=0)), np.std(found, axis=0, ddof=1) / np.sqrt(8)
-    best = functions[:, [1, 5, 8, 14, 17, 23, *pending]].min(axis=1)
-    gain = np.maximum(best[:, None] - functions, 0.0)
-    exact, own = gain.mean(axis=0), gain.std(axis=0) / np.sqrt(len(gain))
-    np.testing.assert_array_less(np.abs(value - exact), 5.0 * (value * error + own) + 0.002 * exact.max())
-    assert (value[pending] < 0.01 * value.max()).all()

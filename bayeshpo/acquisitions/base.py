@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayeshpo.acquisitions.outlook import Outlook
     from bayeshpo.aims import Aims
     from bayeshpo.inference.joint import AnchoredDraws
+    from bayeshpo.inference.joint_objectives import AnchoredObjectives
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Candidates:
     mean, variance
         Of the latent function (S, m); of acquisitions that are about several objectives, of each of them (S, m, K).
     covariance
-        Of the latent function with itself at the draw's anchors (S, m, a); of joint acquisitions only.
+        Of the latent function with itself at the draw's anchors (S, m, a), or of each of several (S, m, a, K); of joint
+        acquisitions only.
     noise
         Variance of a further trial's noise (S, m); of acquisitions that take it only.
     """
@@ -53,14 +55,14 @@ class Known:
     """
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    anchored: AnchoredDraws | None = None
+    anchored: AnchoredDraws | AnchoredObjectives | None = None
 
     def __post_init__(self) -> None:
         # One layout, or the formula is compiled again for another.
         arrays = {name: np.ascontiguousarray(values) for name, values in self.arrays.items()}
         object.__setattr__(self, "arrays", arrays)
 
-    def every(self, step: int, anchored: AnchoredDraws | None) -> Known:
+    def every(self, step: int, anchored: AnchoredDraws | AnchoredObjectives | None) -> Known:
         """Of each so manieth draw, with the anchors of these."""
         return Known({name: values[::step] for name, values in self.arrays.items()}, anchored)
 
@@ -78,6 +80,8 @@ class Acquisition(ABC):
     draws_functions: bool = False
     # Whether it takes pending trials for functions that are drawn there, in place of believing in their mean.
     draws_pending: bool = False
+    # Whether it is about what a trial brings beyond the incumbents, which pending trials may become.
+    improves: bool = False
     # Whether it is about what a draw of the hyperparameters does not know of f.
     learns_function: bool = False
     # Whether it is divided by the seconds that a trial is expected to take.
@@ -116,8 +120,14 @@ class Acquisition(ABC):
         return value + log_factor if self.logarithmic else value * pt.exp(log_factor)
 
     def when_pending(self, surrogate: Any) -> Acquisition:
-        """What it is while trials are pending: the same, with their outcomes believed to be their mean."""
-        return self
+        """What it is while trials are pending.
+
+        An improvement is over what they may bring, where the surrogate says how f at several points belongs together.
+        All others are what they were, with the outcomes believed to be their mean.
+        """
+        from bayeshpo.acquisitions.given_pending import GivenPending
+
+        return GivenPending(self) if self.improves and surrogate.is_joint else self
 
     def chosen(self, Q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Those of equally weighted draws (S, Q) that it is of: all."""
@@ -195,7 +205,9 @@ def check_count(acquisition: str, argument: str, value: int) -> None:
 
 
 class ExpectedUtility(Acquisition):
-    """Log of a utility's expectation over draws."""
+    """Log of the expectation over draws of what a trial brings beyond the incumbents."""
+
+    improves = True
 
     @abstractmethod
     def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
@@ -228,8 +240,18 @@ def log_sum(log_values: Any, axis: int) -> Any:
 
 
 def contracted(covariance: Any, values: Any) -> Any:
-    """Sum (S, m, R) over anchors of covariances (S, m, a) times values (S, a, R).
+    """Sum (S, m, R) over anchors of covariances (S, m, a) times values (S, a, R); of objectives with these last.
 
     As a sum of products: a product of stacks of matrices takes PyTensor six times as long to compile.
     """
-    return pt.sum(covariance[:, :, :, None] * values[:, None, :, :], axis=2)
+    return pt.sum(pt.expand_dims(covariance, 3) * pt.expand_dims(values, 1), axis=2)
+
+
+def given(at: Candidates, pull: Any, whitening: Any) -> tuple[Any, Any]:
+    """Means (S, m, R) and variances (S, m) of f at candidates given R functions at the anchors; of objectives (..., K).
+
+    ``pull`` (S, a, R) and ``whitening`` (S, a, a) are those of `AnchoredDraws`.
+    """
+    mean = pt.expand_dims(at.mean, 2) + contracted(at.covariance, pull)
+    explained = pt.sqr(contracted(at.covariance, whitening)).sum(axis=2)
+    return mean, pt.maximum(at.variance - explained, 1e-12)

@@ -13,7 +13,7 @@ import numpy as np
 from bayeshpo.acquisitions.base import Acquisition, Candidates, Known
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.compilation import compiling
-from bayeshpo.inference.joint import JointPredictive
+from bayeshpo.inference.joint_objectives import joint_predictive
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
 from bayeshpo.inference.predictive import predictive as predictive_for
 from bayeshpo.inference.stacked_predictive import StackedDraws
@@ -49,7 +49,7 @@ class CompiledAcquisition:
         for part in predictive.density.parts if acquisition.noisy else ():
             acquisition.check_noise(predictive_for(part))
         self.acquisition, self.predictive = acquisition, predictive
-        self._joint = JointPredictive(predictive, noise=acquisition.noisy)
+        self._joint = joint_predictive(predictive, noise=acquisition.noisy)
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
@@ -158,10 +158,10 @@ class CompiledAcquisition:
     @cached_property
     def _formula(self) -> tuple[list[Any], list[Any], Any]:
         """Variables of the candidates, these with all others, weight and log factor last, and the value."""
-        moments = pt.dtensor3 if self.acquisition.objectives else pt.dmatrix
-        at = [moments("mean"), moments("variance")]
+        several = bool(self.acquisition.objectives)
+        at = [pt.tensor(name, dtype="float64", shape=(None,) * (2 + several)) for name in ("mean", "variance")]
         if self.acquisition.joint:
-            at.append(pt.dtensor3("covariance"))
+            at.append(pt.tensor("covariance", dtype="float64", shape=(None,) * (3 + several)))
         if self.acquisition.noisy:
             at.append(pt.dmatrix("noise"))
         known = {k: pt.tensor(k, dtype="float64", shape=(None,) * ndim) for k, ndim in self.acquisition.known.items()}
@@ -173,7 +173,7 @@ class CompiledAcquisition:
         with compiling(what):
             compiled = function(inputs, outputs, mode=COMPILED, trust_input=True, on_unused_input="ignore")
             # Two draws of one candidate, one anchor and one of whatever else there is.
-            compiled(*(np.full((2, 1, 1)[: v.ndim] if v is not inputs[-1] else (1,), 0.5) for v in inputs))
+            compiled(*(np.full((2, 1, 1, 1)[: v.ndim] if v is not inputs[-1] else (1,), 0.5) for v in inputs))
         return compiled
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from bayeshpo.acquisitions.base import Acquisition, Known
+from bayeshpo.acquisitions.base import Known
 from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
 from bayeshpo.acquisitions.outlook import Outlook
 
@@ -19,10 +18,6 @@ class ConstrainedExpectedImprovement(LogExpectedImprovement):
 
     name = "constrained_ei"
     constraints = True
-
-    def when_pending(self, surrogate: Any) -> Acquisition:
-        """The same, with pending outcomes believed to be their mean."""
-        return self
 
     def look(self, outlook: Outlook) -> Known:
         """The lowest mean of f (S,) among the incumbents that are within."""

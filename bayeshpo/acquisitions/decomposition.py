@@ -22,7 +22,9 @@ from bayeshpo.acquisitions.compiled import AcquisitionState, CompiledAcquisition
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import Predictive
-from bayeshpo.surrogates.base import NUGGET
+
+# Variance of a function that is known: formulas are of positive ones. And the log of what that alone may be worth.
+_CERTAIN, _LOG_NOTHING = 1e-18, -700.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def moments(predictive: Predictive, Q: np.ndarray, conditions: Any, Z: np.ndarra
 def worth(compiled: CompiledAcquisition, Q: np.ndarray, evidence: Evidence, Z: np.ndarray) -> Worth:
     """At candidates Z (m, D), over draws Q (S, Q), as far as `Acquisition.most_draws`.
 
-    A function that is known has the nugget for a variance, as of a surrogate whose hyperparameters say all of it.
+    Of what is worth nothing without its uncertainty the logarithm is minus infinity.
     """
     value, error, _ = compiled.over_all_draws(Q, evidence, Z)
     acquisition = compiled.acquisition
@@ -120,7 +122,9 @@ def worth(compiled: CompiledAcquisition, Q: np.ndarray, evidence: Evidence, Z: n
     mean, variance = (np.concatenate(part) for part in zip(*(compiled.predictive(d, Z) for d in draws), strict=True))
     fitted = np.concatenate([d.fitted for d in draws])
     alone = _state(compiled, fitted.mean(axis=0, keepdims=True), evidence)
-    certain = compiled.of_normals(mean, np.full_like(mean, NUGGET), _state(compiled, fitted, evidence), Z)
+    certain = compiled.of_normals(mean, np.full_like(mean, _CERTAIN), _state(compiled, fitted, evidence), Z)
+    if acquisition.logarithmic:
+        certain = np.where(certain < _LOG_NOTHING, -np.inf, certain)
     one, its_variance = (values.mean(axis=0, keepdims=True) for values in (mean, variance))
     return Worth(value, error, compiled.of_normals(one, its_variance, alone, Z), certain)
 

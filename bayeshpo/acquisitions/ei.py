@@ -19,6 +19,7 @@ class ExpectedImprovement(Acquisition):
     """Mean over draws of E[max(incumbent - f(x), 0)], in standardised losses."""
 
     name = "ei"
+    improves = True
     logarithmic = False
 
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:

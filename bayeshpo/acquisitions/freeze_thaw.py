@@ -19,7 +19,7 @@ more every new beginning seems to be worth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -56,9 +56,13 @@ class FreezeThaw(LogExpectedImprovement):
         object.__setattr__(self, "fidelities", fidelities_of(f"acquisition '{self.name}'", self.fidelities))
 
     def look(self, outlook: Outlook) -> Known:
-        """What a new training has to beat: the lowest mean of f among finished and stopped trainings (S,)."""
+        """What a new training has to beat: the lowest mean of f among all that were begun (S,)."""
         stopped, _ = outlook.joint.predictive(outlook.draws, outlook.evidence.data.arrays["stopped_X"])
-        return Known({"incumbent": np.concatenate([outlook.tried, stopped], axis=1).min(axis=1)})
+        return Known({"incumbent": np.concatenate([outlook.incumbents, stopped], axis=1).min(axis=1)})
+
+    def when_pending(self, surrogate: Any) -> FreezeThaw:
+        """The same, with what pending trainings come to believed to be its mean."""
+        return self
 
     def check(self, surrogate: object) -> None:
         """Refuse a surrogate that knows nothing of trainings."""

@@ -36,6 +36,7 @@ class ExpectedHypervolumeImprovement(Acquisition):
 
     name = "hypervolume"
     known = MappingProxyType({"lower": 3, "upper": 3})
+    improves = True
     objectives = True
     constraints = True
     most_draws = 128

@@ -22,7 +22,7 @@ class LogExpectedImprovement(ExpectedUtility):
     name = "log_ei"
 
     def when_pending(self, surrogate: Any) -> Acquisition:
-        """The improvement over what pending trials may bring, where the surrogate says how they belong together."""
+        """The same by several functions under each draw, where the surrogate says how f at points belongs together."""
         return NoisyExpectedImprovement() if surrogate.is_joint else self
 
     def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:

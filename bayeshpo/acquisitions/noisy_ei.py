@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, contracted, log_mean, log_sum
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, check_count, given, log_mean, log_sum
 from bayeshpo.acquisitions.normal import log_h
 from bayeshpo.acquisitions.outlook import Outlook
 from bayeshpo.surrogates.symbolic import pt
@@ -26,7 +26,7 @@ _MAY_BE_BEST = 16
 
 @dataclass(frozen=True)
 class NoisyExpectedImprovement(Acquisition):
-    """log of the mean improvement over the lowest f among the finished trials.
+    """log of the mean improvement over the lowest f among the trials within all limits; see `constrained_ei`.
 
     Parameters
     ----------
@@ -39,6 +39,7 @@ class NoisyExpectedImprovement(Acquisition):
     known = MappingProxyType({"best": 2, "pull": 3, "whitening": 3})
     joint = True
     draws_pending = True
+    constraints = True
     most_draws = 256
 
     def __post_init__(self) -> None:
@@ -46,16 +47,20 @@ class NoisyExpectedImprovement(Acquisition):
 
     def look(self, outlook: Outlook) -> Known:
         """At trials, pending ones too: the lowest f (S, R), K^-1 (f - m) (S, a, R), inverse factors of K (S, a, a)."""
-        best = outlook.possible(outlook.evidence.data.X, _MAY_BE_BEST)
+        told = outlook.evidence
+        best = outlook.possible(told.data.X[told.eligible] if told.eligible.any() else told.data.X, _MAY_BE_BEST)
         anchored = outlook.anchored(np.concatenate([best, outlook.pending], axis=1))
         f = anchored.paths(self.paths, outlook.rng)
-        arrays = {"best": f.min(axis=2), "pull": anchored.pull(f), "whitening": anchored.whitening}
-        return Known(arrays, anchored)
+        tried, pending = np.split(f, [best.shape[1]], axis=2)
+        lowest = tried.min(axis=2) if told.eligible.any() else tried.max(axis=2) + 1.0
+        # A pending trial that fails, or is beyond a limit, is nothing to improve on.
+        counts = outlook.rng.random(pending.shape) < np.exp(told.log_probability(outlook.pending[0]))
+        lowest = np.minimum(lowest, np.where(counts, pending, np.inf).min(axis=2, initial=np.inf))
+        return Known({"best": lowest, "pull": anchored.pull(f), "whitening": anchored.whitening}, anchored)
 
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
         """log improvement (m,)."""
-        mean = at.mean[:, :, None] + contracted(at.covariance, known.pull)
-        explained = pt.sqr(contracted(at.covariance, known.whitening)).sum(axis=2)
-        s = pt.sqrt(pt.maximum(at.variance - explained, 1e-12))[:, :, None]
+        mean, variance = given(at, known.pull, known.whitening)
+        s = pt.sqrt(variance)[:, :, None]
         log_improvement = pt.log(s) + log_h((known.best[:, None, :] - mean) / s)
         return log_mean(log_sum(log_improvement, axis=2) - np.log(self.paths), weight)

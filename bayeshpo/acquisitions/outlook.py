@@ -12,7 +12,8 @@ from bayeshpo.acquisitions.constraints import Constraints
 from bayeshpo.acquisitions.cost import Cost
 from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.aims import LIKELY
-from bayeshpo.inference.joint import AnchoredDraws, JointPredictive
+from bayeshpo.inference.joint import JointPredictive
+from bayeshpo.inference.joint_objectives import JointObjectives
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import Predictive
 from bayeshpo.inference.stacked_posterior import StackedPosterior
@@ -99,6 +100,10 @@ class Evidence:
         likely = points[self.log_probability(points) >= LIKELY]
         return likely if len(likely) else points
 
+    def incumbents(self, fitted: np.ndarray) -> np.ndarray:
+        """Of means at all that draws were conditioned on, those at finished trials and at pending ones (S, n + p)."""
+        return np.concatenate([fitted[:, : len(self.data.y)], fitted[:, fitted.shape[1] - self.hoped :]], axis=1)
+
     def conditions(self, of: Predictive) -> Any:
         """What draws are conditioned on, the same for all: the trials and what is believed."""
         return of.believing(self.data, self.believed_X, self.believed_y)
@@ -150,12 +155,16 @@ class Outlook:
         What says of f, the conditioned draws, and what they are conditioned on.
     rng
         Of what is drawn of the latent function.
+    drawn
+        What the draws say of f at the finished trials and at pending ones (S, n + p), where functions were drawn at the
+        latter; of several objectives (S, n + p, K).
     """
 
-    joint: JointPredictive
+    joint: JointPredictive | JointObjectives
     draws: Any
     evidence: Evidence
     rng: np.random.Generator
+    drawn: np.ndarray | None = None
 
     @property
     def tried(self) -> np.ndarray:
@@ -164,17 +173,17 @@ class Outlook:
 
     @property
     def incumbents(self) -> np.ndarray:
-        """The same at all that may be the best trial: finished ones, and pending ones that are believed in (S, n + p).
+        """The same at all that may be the best trial: finished ones, and pending ones (S, n + p).
 
         Without the latter the next one would be proposed beside them, for what they bring.
         """
-        fitted, n, hoped = self.draws.fitted, len(self.evidence.data.y), self.evidence.hoped
-        return np.concatenate([fitted[:, :n], fitted[:, fitted.shape[1] - hoped :]], axis=1)
+        return self.evidence.incumbents(self.draws.fitted) if self.drawn is None else self.drawn
 
     @property
     def within(self) -> np.ndarray:
         """Which of these are more likely than not within all limits (n + p,); pending ones are held to be."""
-        return np.append(self.evidence.eligible, np.ones(self.evidence.hoped, dtype=bool))
+        eligible = self.evidence.eligible
+        return np.append(eligible, np.ones(self.incumbents.shape[1] - len(eligible), dtype=bool))
 
     def incumbent(self, values: np.ndarray) -> np.ndarray:
         """Lowest of the incumbents' values (S, n + p) within all limits (S,).
@@ -191,7 +200,7 @@ class Outlook:
         data = self.evidence.data
         return np.column_stack([member.y for member in (data.members if isinstance(data, StackedData) else (data,))])
 
-    def anchored(self, anchors: np.ndarray) -> AnchoredDraws:
+    def anchored(self, anchors: np.ndarray) -> Any:
         """The draws with anchors (S, a, D)."""
         return self.joint.anchored(self.draws, anchors)
 

@@ -36,6 +36,7 @@ class ChebyshevImprovement(Acquisition):
 
     name = "parego"
     known = MappingProxyType({"slope": 2, "offset": 2, "incumbent": 1})
+    improves = True
     objectives = True
     constraints = True
 

@@ -107,17 +107,17 @@ class ObjectivesPredictive(Predictive):
 
     def __init__(self, density: ObjectivesDensity) -> None:
         self.density, self.objectives = density, (len(density.parts),)
-        self._parts = [predictive(part) for part in density.parts]
+        self.parts = [predictive(part) for part in density.parts]
         self._edges = np.cumsum([part.dimension for part in density.parts])[:-1]
 
     def condition(self, Q: np.ndarray, data: StackedData) -> ObjectivesDraws:
         """Draws Q (S, Q_1 + ... + Q_K) with their state given the data."""
-        own = zip(self._parts, np.split(Q, self._edges, axis=1), data.members, strict=True)
+        own = zip(self.parts, np.split(Q, self._edges, axis=1), data.members, strict=True)
         return ObjectivesDraws(tuple(part.condition(np.ascontiguousarray(q), d) for part, q, d in own))
 
     def __call__(self, draws: ObjectivesDraws, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean (S, m, K) and variance (S, m, K) at Z (m, D), in units of each standardised objective."""
-        found = [part(own, Z) for part, own in zip(self._parts, draws.parts, strict=True)]
+        found = [part(own, Z) for part, own in zip(self.parts, draws.parts, strict=True)]
         mean, variance = (np.stack(values, axis=2) for values in zip(*found, strict=True))
         return mean, variance
 
@@ -125,22 +125,22 @@ class ObjectivesPredictive(Predictive):
         self, draws: ObjectivesDraws, Z: np.ndarray, by_mean: np.ndarray, by_variance: np.ndarray
     ) -> np.ndarray:
         """Derivative by Z (m, D) of a function whose derivatives by mean and variance are given, (S, m, K) each."""
-        own = enumerate(zip(self._parts, draws.parts, strict=True))
+        own = enumerate(zip(self.parts, draws.parts, strict=True))
         return np.sum([p.pullback(d, Z, by_mean[..., k], by_variance[..., k]) for k, (p, d) in own], axis=0)
 
     def believing(self, data: StackedData, X: np.ndarray, y: np.ndarray) -> StackedData:
         """The trials, and further points (m, D) with what is believed of all objectives there (m, K)."""
-        own = zip(self._parts, data.members, y.T, strict=True)
+        own = zip(self.parts, data.members, y.T, strict=True)
         return StackedData.joined([part.believing(d, X, values) for part, d, values in own])
 
     def members(self, draws: ObjectivesDraws) -> list[tuple[ModelPredictive, Any]]:
         """Of all objectives."""
-        parts = zip(self._parts, draws.parts, strict=True)
+        parts = zip(self.parts, draws.parts, strict=True)
         return [member for part, own in parts for member in part.members(own)]
 
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
-        for part in self._parts:
+        for part in self.parts:
             yield from part.prepare()
 
 

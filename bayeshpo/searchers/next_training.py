@@ -75,7 +75,8 @@ def next_training(
     mean, variance = of(draws, points)
     left = np.concatenate([compiled.new(draws, x[None]), compiled.stopped(draws)], axis=1)
     finished = draws.fitted[:, : len(posterior.data.y)].min(axis=1, keepdims=True)
-    of_a_new_one = np.concatenate([finished, mean[:, 1:]], axis=1).min(axis=1, keepdims=True)
+    begun = np.concatenate([evidence.incumbents(draws.fitted), mean[:, 1:]], axis=1)
+    of_a_new_one = begun.min(axis=1, keepdims=True)
     incumbent = np.concatenate([of_a_new_one, np.repeat(finished, len(stopped), axis=1)], axis=1)
     whole = np.exp(evidence.cost.log_cost(points))[:, None]
     done = np.array([0.0, *(t.outcome.curve[-1][0] for t in stopped)])[:, None]

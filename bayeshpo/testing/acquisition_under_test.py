@@ -16,7 +16,7 @@ from bayeshpo.acquisitions.feasibility import Feasibility
 from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.aims import Limits
 from bayeshpo.inference.density import log_density
-from bayeshpo.inference.joint import JointPredictive
+from bayeshpo.inference.joint_objectives import joint_predictive
 from bayeshpo.inference.objectives import ObjectivesPosterior
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
@@ -112,7 +112,7 @@ class AcquisitionUnderTest:
         of, evidence, anchored = self.compiled.predictive, state.evidence, state.known.anchored
         draws = of.condition(np.repeat(self.posterior().thinned(DRAWS), copies, axis=0), evidence.conditions(of))
         if anchored is not None:
-            joint = JointPredictive(of, noise=self.compiled.acquisition.noisy)
+            joint = joint_predictive(of, noise=self.compiled.acquisition.noisy)
             anchored = joint.anchored(draws, np.repeat(anchored.anchors, copies, axis=0))
         known = {name: np.repeat(values, copies, axis=0) for name, values in state.known.arrays.items()}
         return AcquisitionState(draws, Known(known, anchored), evidence)

@@ -1,0 +1,54 @@
+"""An improvement while trials are pending: over what they may bring, averaged over functions drawn there.
+
+Under each draw of the hyperparameters one function is drawn jointly at the pending points. Given it, f at a candidate
+is normal, its mean has moved and its variance is less, and the pending trials are incumbents at what was drawn.
+Proposals one after the other are then the greedy choice of a batch of largest joint improvement (Wilson et al. 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bayeshpo.acquisitions.base import Acquisition, Candidates, Known, given
+from bayeshpo.acquisitions.outlook import Outlook
+
+
+@dataclass(frozen=True)
+class GivenPending(Acquisition):
+    """An acquisition of single points, of one objective or of several, given functions drawn at pending trials.
+
+    Parameters
+    ----------
+    of
+        What it is when nothing is pending.
+    """
+
+    of: Acquisition
+    joint = True
+    draws_pending = True
+
+    def __post_init__(self) -> None:
+        moved = {"pull": 3, "whitening": 3} if not self.of.objectives else {"pull": 4, "whitening": 4}
+        own: Mapping[str, Any] = {"known": {**self.of.known, **moved}}
+        shared = ("name", "objectives", "constraints", "logarithmic", "most_draws")
+        for name, value in (own | {name: getattr(self.of, name) for name in shared}).items():
+            object.__setattr__(self, name, value)
+
+    def look(self, outlook: Outlook) -> Known:
+        """What the acquisition looks at, given the functions; and how they move what is said of candidates."""
+        anchored = outlook.anchored(outlook.pending)
+        f = anchored.paths(1, outlook.rng)
+        pull = anchored.pull(f)
+        mean, _, covariance = outlook.joint(anchored, outlook.evidence.data.X)
+        tried = mean + np.einsum("sna...,sa...->sn...", covariance, pull[:, :, 0])
+        known = self.of.look(replace(outlook, drawn=np.concatenate([tried, f[:, 0]], axis=1)))
+        return Known({**known.arrays, "pull": pull, "whitening": anchored.whitening}, anchored)
+
+    def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
+        """Value (m,) of the acquisition for f given the functions."""
+        mean, variance = given(at, known.pull, known.whitening)
+        return self.of.over_draws(Candidates(mean[:, :, 0], variance), known, weight)
