@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from pytensor.gradient import disconnected_grad, zero_grad
-from surrogate_cases import PLANE, WHOLE
+from surrogate_cases import PLANE, TREE
 from toy_surrogates import Slope
 
 from bayeshpo.acquisitions.base import Acquisition, Known
@@ -16,16 +16,17 @@ from bayeshpo.acquisitions.ucb import UpperConfidenceBound
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.maximizers import Maximizer
-from bayeshpo.registry import create
+from bayeshpo.registry import ACQUISITIONS, create
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression
+from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.symbolic import pt
 from bayeshpo.testing import ACQUISITION_PROMISES, AcquisitionUnderTest, check_acquisition
 from bayeshpo.testing import acquisitions as promises
 
-# Of each kind one: a process, a regression, inducing points, all of f in the hyperparameters, a mixture, and one of two
-# kinds.
+# Of each kind one: a process, a regression, inducing points, all of f in the hyperparameters, a mixture, one of two
+# kinds, and trainings that may be stopped.
 KINDS = {
     "gp": GaussianProcess(),
     "horseshoe": HorseshoeRegression(),
@@ -33,37 +34,44 @@ KINDS = {
     "slope": Slope(),
     "stacked": StackedSurrogate(["gp", "horseshoe"]),
     "of two kinds": StackedSurrogate(["gp", Slope()]),
+    "learning_curve": LearningCurveGaussianProcess(),
 }
-TESTED = {name: create("acquisition", name, {}) for name in WHOLE} | {
+TESTED = {name: create("acquisition", name, {}) for name in ACQUISITIONS} | {
     "ucb of the marginal": UpperConfidenceBound(1.0, marginal=True)
 }
+# Numbers, and then a choice too, on which an integer depends.
+SPACES = {"plane": PLANE, "tree": TREE}
 # Weighted draws, pending trials, failed trials; the last two are the furthest apart.
 SITUATIONS = list(itertools.product((False, True), repeat=3))
 PLAIN, ALL = SITUATIONS[0], SITUATIONS[-1]
 
 
 def refused(acquisition, kind):
-    """Whether an acquisition about what draws do not know meets one that knows all of f."""
-    return acquisition.learns_function and kind in ("slope", "of two kinds")
+    """Whether an acquisition about what draws do not know, or about trainings, meets one that has nothing of them."""
+    knows_all = acquisition.learns_function and kind in ("slope", "of two kinds")
+    return knows_all or (bool(acquisition.fidelities) and kind != "learning_curve")
 
 
 def cases():
     """The full product; what is not slow has every acquisition, every surrogate and every situation."""
     found = []
-    for (name, acquisition), kind, situation in itertools.product(TESTED.items(), KINDS, SITUATIONS):
+    for (name, acquisition), kind, space, situation in itertools.product(TESTED.items(), KINDS, SPACES, SITUATIONS):
         if refused(acquisition, kind):
             continue
-        quick = situation in (PLAIN, ALL) if kind == "gp" else name == "log_ei" and situation == PLAIN
+        quick = situation in (PLAIN, ALL) if kind == "gp" else name in ("log_ei", "freeze_thaw") and situation == PLAIN
         quick |= (name, kind) == ("ei", "gp")
+        quick &= space == "plane" or (name, kind) in (("log_ei", "gp"), ("noisy_ei", "gp"))
         told = "-".join(w for w, there in zip(("weighted", "pending", "failed"), situation, strict=True) if there)
         marks = [] if quick else [pytest.mark.slow]
-        found.append(pytest.param(name, kind, situation, marks=marks, id=f"{name}-{kind}-{told or 'plain'}"))
+        found.append(
+            pytest.param(name, kind, space, situation, marks=marks, id=f"{name}-{kind}-{space}-{told or 'plain'}")
+        )
     return found
 
 
-@pytest.mark.parametrize(("name", "kind", "situation"), cases())
-def test_every_registered_acquisition_keeps_its_promises(name, kind, situation):
-    tested = AcquisitionUnderTest(TESTED[name], KINDS[kind], PLANE, *situation)
+@pytest.mark.parametrize(("name", "kind", "space", "situation"), cases())
+def test_every_registered_acquisition_keeps_its_promises(name, kind, space, situation):
+    tested = AcquisitionUnderTest(TESTED[name], KINDS[kind], SPACES[space], *situation)
     for promise in ACQUISITION_PROMISES:
         promise(tested)
 
@@ -72,7 +80,7 @@ def test_every_registered_acquisition_keeps_its_promises(name, kind, situation):
     ("name", "kind"), [(n, k) for n, k in itertools.product(TESTED, KINDS) if refused(TESTED[n], k)]
 )
 def test_refusals_name_both(name, kind):
-    with pytest.raises(SpecificationError, match=f"'{name}': expected a surrogate .* got 'slope'"):
+    with pytest.raises(SpecificationError, match=f"'{name}': expected a surrogate .* got '"):
         promises.refusals_name_both(AcquisitionUnderTest(TESTED[name], KINDS[kind], PLANE))
 
 
