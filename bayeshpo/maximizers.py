@@ -36,6 +36,10 @@ class Objective(Protocol):
         """Acquisition (m,) and gradient (m, D) at points (m, D)."""
         ...
 
+    def close(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same on more draws, for the last steps."""
+        ...
+
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on all draws at points (m, D), and its standard error (m,)."""
         ...
@@ -66,8 +70,8 @@ class Maximizer:
     """Score many candidates roughly, the better ones again, refine from several hills, and choose on all draws.
 
     Continuous coordinates move by a projected quasi-Newton method, all starts side by side; discrete ones by steepest
-    ascent over their neighbours, in turn with the continuous ones. A small finite space is searched exhaustively. The
-    result is never worse than the best candidate that was scored twice.
+    ascent over their neighbours, in turn with the continuous ones; the last steps are on more draws. A small finite
+    space is searched exhaustively. The result is never worse than the best candidate that was scored twice.
 
     Parameters
     ----------
@@ -141,6 +145,7 @@ class Maximizer:
             x = pool[rng.integers(len(pool))]
             value, error = objective.careful(x[None])
             return Maximum(x, float(value[0]), float(error[0]), True)
+        refined = np.concatenate([refined, free(_last_steps(objective, space, refined))])
         values, errors = objective.careful(refined)
         k = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
         return Maximum(refined[k], float(values[k]), float(errors[k]), False)
@@ -182,6 +187,14 @@ class Maximizer:
             if space.continuous.all():
                 break
         return space.snap(Z)
+
+
+def _last_steps(objective: Objective, space: SearchSpace, Z: np.ndarray) -> np.ndarray:
+    """From the best of points Z (m, D) along what is continuous there; few draws have a maximum of their own."""
+    if not space.continuous.any():
+        return Z[:0]
+    best = Z[[int(np.argmax(_finite(objective.close(Z)[0])))]]
+    return space.snap(ascend(objective.close, best, space.active(best) & space.continuous))
 
 
 def _step(

@@ -51,6 +51,9 @@ class Bumps:
         weights = parts / parts.sum(axis=1, keepdims=True)
         return value, np.einsum("mk,mkd->md", weights / self.width**2, -difference)
 
+    def close(self, Z):
+        return self.value_and_gradient(Z)
+
     def careful(self, Z):
         return self.value(Z), np.full(len(Z), 0.01)
 
@@ -72,6 +75,9 @@ class Flat:
 
     def value_and_gradient(self, Z):
         return self.value(Z), np.zeros_like(Z)
+
+    def close(self, Z):
+        return self.value_and_gradient(Z)
 
     def careful(self, Z):
         return self.value(Z), np.zeros(len(Z))
@@ -147,6 +153,9 @@ class OnDraws:
     def value_and_gradient(self, Z):
         return self.compiled.value_and_gradient(self.state, Z)
 
+    def close(self, Z):
+        return self.value_and_gradient(Z)
+
     def careful(self, Z):
         return self.value(Z), np.zeros(len(Z))
 
@@ -160,6 +169,35 @@ def test_expected_improvement_on_a_plane_against_its_grid():
     for seed in range(3):
         found = maximise(objective, PLANE, data.X, data.X[np.argsort(data.y)[:5]], seed)
         assert found.value >= best + ALMOST
+
+
+class OfFewDraws(Bumps):
+    """The search sees the bumps beside where they are."""
+
+    def __init__(self, D):
+        super().__init__(D, bumps=1)
+        self.few, self.many = self.centres + 0.03, self.centres
+
+    def value_and_gradient(self, Z, many=False):
+        self.centres = self.many if many else self.few
+        return super().value_and_gradient(Z)
+
+    def value(self, Z):
+        return self.value_and_gradient(Z)[0]
+
+    def close(self, Z):
+        return self.value_and_gradient(Z, many=True)
+
+    def careful(self, Z):
+        return self.close(Z)[0], np.zeros(len(Z))
+
+
+def test_last_steps_are_to_the_maximum_on_more_draws():
+    space = as_space({"a": (0.0, 1.0), "b": (0.0, 1.0), "kind": ["x", "y"]})
+    objective = OfFewDraws(3)
+    found = maximise(objective, space)
+    np.testing.assert_allclose(found.x[:2], objective.many[0, :2], atol=1e-4)
+    assert found.value > objective.careful(objective.few)[0][0] + 0.05
 
 
 @pytest.mark.parametrize("forbidden", [False, True], ids=["conditional", "and forbidden"])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from bayeshpo.acquisitions.compiled import CompiledAcquisition
+    from bayeshpo.acquisitions.compiled import AcquisitionState, CompiledAcquisition
     from bayeshpo.acquisitions.outlook import Evidence
     from bayeshpo.inference.posterior import Posterior
 
 # Draws that the inner search sees, every fourth of which will do for a first look at all candidates.
 SEARCH_DRAWS = 64
 _ROUGHLY = 4
+# Draws that its last steps see.
+CLOSE_DRAWS = 256
 # Draws that the last choice, predictions and recommendations see: all, of engines that do not make very many.
 CHOICE_DRAWS = 1280
 
@@ -51,6 +54,10 @@ class AcquisitionOverDraws:
         """The same with its gradient (m, D)."""
         return self.compiled.value_and_gradient(self.state, Z)
 
+    def close(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same on more draws; where functions are drawn under each, on the search's."""
+        return self.compiled.value_and_gradient(self._more, Z)
+
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Acquisition (m,) on the choice's draws, and its standard error (m,)."""
         most = min(CHOICE_DRAWS, self.compiled.acquisition.most_draws)
@@ -58,6 +65,11 @@ class AcquisitionOverDraws:
         # Where fewer draws do for the choice, they do not for a recommendation.
         self.fitted = None if len(self.evidence.believed_y) or most < CHOICE_DRAWS else fitted
         return value, error
+
+    @cached_property
+    def _more(self) -> AcquisitionState:
+        few = self.compiled.acquisition.most_draws <= CLOSE_DRAWS
+        return self.state if few else self.compiled.state(self.draws(CLOSE_DRAWS), self.evidence)
 
     def draws(self, most: int) -> np.ndarray:
         """Up to so many equally weighted draws (S, Q), of those that the acquisition is of."""
@@ -79,6 +91,10 @@ class Flat:
     def value_and_gradient(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zeros (m,) and (m, D)."""
         return np.zeros(len(Z)), np.zeros_like(Z)
+
+    def close(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zeros (m,) and (m, D)."""
+        return self.value_and_gradient(Z)
 
     def careful(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zeros (m,), twice."""
