@@ -45,7 +45,8 @@ class GivenPending(Acquisition):
         pull = anchored.pull(f)
         mean, _, covariance = outlook.joint(anchored, outlook.evidence.data.X)
         tried = mean + np.einsum("sna...,sa...->sn...", covariance, pull[:, :, 0])
-        known = self.of.look(replace(outlook, drawn=np.concatenate([tried, f[:, 0]], axis=1)))
+        incumbents = np.concatenate([tried, outlook.where_finishing(f)[:, 0]], axis=1)
+        known = self.of.look(replace(outlook, drawn=incumbents))
         return Known({**known.arrays, "pull": pull, "whitening": anchored.whitening}, anchored)
 
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:

@@ -53,9 +53,7 @@ class NoisyExpectedImprovement(Acquisition):
         f = anchored.paths(self.paths, outlook.rng)
         tried, pending = np.split(f, [best.shape[1]], axis=2)
         lowest = tried.min(axis=2) if told.eligible.any() else tried.max(axis=2) + 1.0
-        # A pending trial that fails, or is beyond a limit, is nothing to improve on.
-        counts = outlook.rng.random(pending.shape) < np.exp(told.log_probability(outlook.pending[0]))
-        lowest = np.minimum(lowest, np.where(counts, pending, np.inf).min(axis=2, initial=np.inf))
+        lowest = np.minimum(lowest, outlook.where_finishing(pending).min(axis=2, initial=np.inf))
         return Known({"best": lowest, "pull": anchored.pull(f), "whitening": anchored.whitening}, anchored)
 
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:

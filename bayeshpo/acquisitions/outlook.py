@@ -227,6 +227,15 @@ class Outlook:
         pending = self.evidence.pending
         return self.no_anchors if pending is None else np.tile(pending, (len(self.draws.fitted), 1, 1))
 
+    def where_finishing(self, f: np.ndarray) -> np.ndarray:
+        """Functions at the pending trials (S, R, p), infinite where one is drawn to fail or to be beyond a limit.
+
+        As often as that is likely: it is nothing to improve on then. Of several objectives (S, R, p, K).
+        """
+        chance = np.exp(self.evidence.log_probability(self.pending[0]))
+        finishing = self.rng.random(f.shape[:3]) < chance
+        return np.where(finishing.reshape(*finishing.shape, *(1,) * (f.ndim - 3)), f, np.inf)
+
     @property
     def may_be_lowest(self) -> np.ndarray:
         """Candidates (S, a, D) that may be lowest."""
