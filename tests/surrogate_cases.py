@@ -19,6 +19,7 @@ from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.priors import amplitude_prior, lengthscale_prior, noise_prior
 from bayeshpo.surrogates.symbolic import pt
+from bayeshpo.surrogates.training_data import lowest
 from bayeshpo.testing import surrogates as promises
 
 # Acquisitions that take every trial for a whole one: what others are beyond that is about `learning_curve` alone.
@@ -74,7 +75,8 @@ def training_data(X, y, failed=None) -> TrainingData:
     y = np.asarray(y, dtype=float)
     location, scale = (y.mean(), y.std()) if len(y) > 1 else (0.0, 1.0)
     failed = np.empty((0, X.shape[1])) if failed is None else failed
-    return TrainingData(X, (y - location) / scale, location, scale, failed)
+    y = (y - location) / scale
+    return TrainingData(X, y, location, scale, failed, lowest(y))
 
 
 def first(data: TrainingData, n: int) -> TrainingData:

@@ -28,6 +28,7 @@ from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.study import Study
 from bayeshpo.surrogates.base import Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.cubic_map import CubicMap
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, grad, pt
 from bayeshpo.surrogates.warped_outcome import WarpedOutcomeGaussianProcess
 from bayeshpo.testing.differences import central_differences
@@ -63,23 +64,23 @@ def test_covariance_of_a_warped_outcome_by_monte_carlo():
     surrogate, columns = WarpedOutcomeGaussianProcess(), Columns.of(LINE)
     density = log_density(surrogate, columns)
     named = {**{name: np.full((1,), KNOWN[name]) for name in ("mean", "amplitude", "noise")},
-             "lengthscale": np.full((1, 1), 0.25), "centre": np.full(1, -0.3), "bend": np.full(1, 0.8)}  # fmt: skip
-    data = replace(TrainingData.none(1), X=np.array([[0.2], [0.9]]), y=np.array([0.4, -0.5]))
+             "lengthscale": np.full((1, 1), 0.25), "bend": np.full(1, 0.8)}  # fmt: skip
+    trials = replace(TrainingData.none(1), X=np.array([[0.2], [0.9]]), y=np.array([0.4, -0.5]), lowest=-0.3)
+    data, w = surrogate.prepared(columns, trials), CubicMap(-0.3, 0.8, np)
     predict = predictive(density)
     draws = predict.condition(density.unconstrain({b.name: named[b.name] for b in density.blocks}), data)
     anchored = JointPredictive(predict, noise=False).anchored(draws, GRID[None, ::8])
     # h has the moments of the surrogate without a bend, told h in place of y.
     plain = density_on(LINE)
-    told = replace(data, y=np.array([brentq(lambda h, y=y: -0.3 + (h + 0.8 * h**3) / 1.8 - y, -9, 9) for y in data.y]))
+    told = replace(trials, y=np.array([brentq(lambda h, y=y: w(h) - y, -9, 9) for y in data.y]))
     Q = plain.unconstrain({b.name: named[b.name] for b in plain.blocks})
     of_h = JointPredictive(predictive(plain), noise=False).anchored(
         predictive(plain).condition(Q, told), GRID[None, ::8]
     )
     h = np.random.default_rng(0).multivariate_normal(of_h.mean[0], of_h.covariance[0], size=400_000)
-    w = (h + 0.8 * h**3) / 1.8
-    centred = w - w.mean(axis=0)
+    centred = w(h) - w(h).mean(axis=0)
     products = centred[:, :, None] * centred[:, None, :]
-    error = products.std(axis=0) / np.sqrt(len(w))
+    error = products.std(axis=0) / np.sqrt(len(h))
     np.testing.assert_array_less(np.abs(anchored.covariance[0] - products.mean(axis=0)), 5.0 * error)
 
 

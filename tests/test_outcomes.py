@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytest
 from scipy import integrate, stats
-from surrogate_cases import PLANE, posterior_of, wavy
+from surrogate_cases import PLANE, first, posterior_of, wavy
 
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.inference.density import log_density
@@ -55,7 +55,8 @@ class Line(ParametricSurrogate):
 def case(surrogate, draws=6, n=8, seed=0):
     """Density, draws of the prior, and data."""
     density = log_density(surrogate, COLUMNS)
-    return density, density.prior_draws(max(draws, 2), np.random.default_rng(seed))[:draws], wavy(n)
+    data = surrogate.prepared(COLUMNS, wavy(n))
+    return density, density.prior_draws(max(draws, 2), np.random.default_rng(seed))[:draws], data
 
 
 def at_every(y, x):
@@ -172,10 +173,10 @@ def test_places_of_outcomes_are_uniform_where_the_model_is_right(surrogate):
     # 4 trials more than are fitted, of each of 60 functions, one after the other: all places are independent.
     density, rng, fitted = log_density(surrogate, COLUMNS), np.random.default_rng(0), 10
     points = PLANE.sample(fitted + 4, rng)
-    _, outcomes = simulated(density, TrainingData(points, np.zeros(len(points)), 0.0, 1.0, points[:0]), 60, rng)
+    _, outcomes = simulated(density, TrainingData(points, np.zeros(len(points)), 0.0, 1.0, points[:0], -1.5), 60, rng)
     places = []
     for data in outcomes:
-        known = TrainingData(data.X[:fitted], data.y[:fitted], 0.0, 1.0, data.failed)
+        known = surrogate.prepared(COLUMNS, first(data, fitted))
         posterior = Sequential().fit(density, known, rng=rng)
         said = foresee(posterior, data.X[fitted:], data.y[fitted:])
         assert said is not None

@@ -24,6 +24,8 @@ from bayeshpo.surrogates.symbolic import UNCOMPILED, pm
 # Posterior draws that a true value is ranked among: so few of a fit's 400 or more effective ones are independent.
 DRAWS = 99
 _BINS = 20
+# About where the lowest of twenty standardised losses is.
+_LOWEST = -1.5
 # The quantity beside the hyperparameters.
 JOINT = "joint log density"
 # Chance that a calibrated surrogate with all of its quantities is called uncalibrated.
@@ -113,7 +115,9 @@ def calibrate(
     slopes = np.where(space.continuous & space.active(X), 0.0, np.nan) if surrogate.uses_gradients else None
     # Standard errors up to half of an outcome's scale, for a surrogate that is told them.
     errors = np.linspace(0.0, 0.5, trials)
-    blank = TrainingData(X, np.zeros(trials), 0.0, 1.0, X[:0], slopes=slopes, errors=errors)
+    # The lowest loss is one of the standardisation's constants, as location and scale are, of which densities are
+    # conditional: it is fixed, wherever the simulated losses turn out to be.
+    blank = TrainingData(X, np.zeros(trials), 0.0, 1.0, X[:0], _LOWEST, slopes=slopes, errors=errors)
     truths, outcomes = simulated(density, blank, simulations, rng)
     ranks: list[np.ndarray] = []
     statuses: list[str] = []

@@ -68,7 +68,7 @@ def _replicated(of: ModelPredictive, draws: ConditionedDraws, rng: np.random.Gen
     if noise is not None and of.surrogate.reads_errors:
         noise = noise + draws.data["errors"] ** 2
     f = anchored.paths(1, rng)[:, 0, :]
-    return of.surrogate.outcomes(of.density.columns, draws.parameters, X, f, noise, rng)
+    return of.surrogate.outcomes(of.density.columns, draws.parameters, draws.data, X, f, noise, rng)
 
 
 def _prior_predictive(posterior: Posterior, rng: np.random.Generator) -> np.ndarray | None:

@@ -177,13 +177,14 @@ class Surrogate(ABC):
 
     @property
     def normal(self) -> Surrogate:
-        """The surrogate, with the same hyperparameters and state, whose f is normal under one draw; here itself."""
+        """The surrogate of a normal f, of which this one's rises, with its hyperparameters and state; here itself."""
         return self
 
     def outcomes(
         self,
         columns: Columns,
         p: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
         X: np.ndarray,
         f: np.ndarray,
         noise: np.ndarray | None,
@@ -193,8 +194,8 @@ class Surrogate(ABC):
 
         Parameters
         ----------
-        columns, p, X
-            The columns of the space, draws of the hyperparameters, each (S, ...), and the points.
+        columns, p, data, X
+            The columns of the space, draws of the hyperparameters, each (S, ...), the trials by name, and the points.
         f, noise
             Of `normal`: its f there (S, n), and its `noise_at` (S, n); None where it does not say.
         rng
@@ -377,8 +378,9 @@ class GaussianProcessSurrogate(Surrogate):
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
-        alpha = state["alpha"][state["alpha"].shape[0] - data["y"].shape[0] :]
-        return data["y"] - (self.noise_variance(columns, p, data) + state["jitter"]) * alpha
+        start = state["alpha"].shape[0] - data["y"].shape[0]
+        y, alpha = self.observed(p, data)[start:], state["alpha"][start:]
+        return y - (self.noise_variance(columns, p, data) + state["jitter"]) * alpha
 
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """N(y_i | y_i - alpha_i / c_i, 1 / c_i), c the diagonal of K^-1 = M'M (Rasmussen and Williams 2006, eq. 5.12).

@@ -102,6 +102,7 @@ class ModelSurrogate(Surrogate):
         self,
         columns: Columns,
         p: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
         X: np.ndarray,
         f: np.ndarray,
         noise: np.ndarray | None,

@@ -68,6 +68,7 @@ class ParametricSurrogate(Surrogate):
         self,
         columns: Columns,
         p: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
         X: np.ndarray,
         f: np.ndarray,
         noise: np.ndarray | None,
@@ -75,7 +76,7 @@ class ParametricSurrogate(Surrogate):
     ) -> np.ndarray:
         """Of the likelihood, where it is another than the normal one."""
         if self._is_normal:
-            return super().outcomes(columns, p, X, f, noise, rng)
+            return super().outcomes(columns, p, data, X, f, noise, rng)
         return drawn(self.name, self._template(columns), p, X, rng)
 
     @property

@@ -95,6 +95,7 @@ class StudentTProcess(GaussianProcess):
         self,
         columns: Columns,
         p: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
         X: np.ndarray,
         f: np.ndarray,
         noise: np.ndarray | None,

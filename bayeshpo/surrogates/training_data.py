@@ -37,6 +37,9 @@ class TrainingData:
         loss = location + scale y; losses that are far off count as less far, see `Scale`.
     failed
         Points (m, D) of the failed trials.
+    lowest
+        The lowest of the losses that the scale was made of, standardised; 0, their mean, where there are none. Like
+        location and scale it stays what it is for trials that are believed or simulated.
     arrays
         What a surrogate computes from the trials once a fit, by name; see `Surrogate.prepared`.
     slopes
@@ -57,6 +60,7 @@ class TrainingData:
     location: float
     scale: float
     failed: np.ndarray
+    lowest: float = 0.0
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     slopes: np.ndarray | None = None
     errors: np.ndarray | None = None
@@ -98,8 +102,9 @@ class TrainingData:
         slopes = np.where(history.space.continuous & ~flat[:, None], history.gradients[kept] / scale.scale, np.nan)
         slopes = np.where(np.isfinite(slopes) & history.space.active(X), slopes, np.nan)
         errors = history.standard_errors[kept] / scale.scale
+        y = scale(losses)
         return cls(
-            X, scale(losses), scale.location, scale.scale, points[history.failed],
+            X, y, scale.location, scale.scale, points[history.failed], lowest(y),
             slopes=slopes if np.isfinite(slopes).any() else None,
             errors=np.nan_to_num(errors) if np.isfinite(errors).any() else None,
             curves=curves_of(history, scale),
@@ -127,3 +132,8 @@ class TrainingData:
         """X, y and the arrays by name, as compiled functions take them: contiguous, in this order."""
         named = {"X": self.X, "y": self.y} | dict(self.arrays)
         return {name: np.ascontiguousarray(a, dtype=np.float64) for name, a in named.items()}
+
+
+def lowest(y: np.ndarray) -> float:
+    """Of standardised losses (n,), of which there may be none: these have the mean 0."""
+    return float(np.min(y, initial=0.0))
