@@ -22,15 +22,17 @@ from bayeshpo.surrogates.horseshoe import HorseshoeRegression
 from bayeshpo.surrogates.learning_curve import LearningCurveGaussianProcess
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.symbolic import pt
+from bayeshpo.surrogates.warped_outcome import WarpedOutcomeGaussianProcess
 from bayeshpo.testing import ACQUISITION_PROMISES, AcquisitionUnderTest, check_acquisition
 from bayeshpo.testing import acquisitions as promises
 
-# Of each kind one: a process, a regression, inducing points, all of f in the hyperparameters, a mixture, one of two
-# kinds, and trainings that may be stopped.
+# Of each kind one: a process, a regression, inducing points, a process on a scale that is learnt, all of f in the
+# hyperparameters, a mixture, one of two kinds, and trainings that may be stopped.
 KINDS = {
     "gp": GaussianProcess(),
     "horseshoe": HorseshoeRegression(),
     "sparse": SparseGaussianProcess(),
+    "warped_outcome": WarpedOutcomeGaussianProcess(),
     "slope": Slope(),
     "stacked": StackedSurrogate(["gp", "horseshoe"]),
     "of two kinds": StackedSurrogate(["gp", Slope()]),

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from family_oracles import gp
 from scipy import optimize, stats
-from surrogate_cases import TREE, left_out_by_hand, training_data
+from surrogate_cases import TREE, left_out_by_hand, posterior_of, training_data
 
+from bayeshpo.acquisitions.compiled import compiled_acquisition
+from bayeshpo.acquisitions.outlook import Evidence
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.predictive import predictive
+from bayeshpo.inference.stacked import StackedSurrogate
+from bayeshpo.registry import create
 from bayeshpo.surrogates.base import NUGGET, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.cubic_map import CubicMap
@@ -156,6 +160,40 @@ def test_unbent_it_is_gp():
     told = as_gp.surrogate.prepared(COLUMNS, data)
     likelihoods = [d.batch(at, y) - d.batch(at, d.no_data) for d, at, y in ((DENSITY, Q, data), (as_gp, R, told))]
     np.testing.assert_allclose(*likelihoods, rtol=1e-6)
+
+
+def test_acquisitions_are_about_h_which_is_lowest_where_f_is():
+    data, Z = trials(9), trials(6, seed=4).X
+    Q, draws = drawn(8)
+    evidence = Evidence(data, data.X[:0], data.y[:0])
+    names = ("pi", {"margin": 0.0}), ("ei", {})
+    improves, ei = (compiled_acquisition(create("acquisition", *n), predictive(DENSITY)) for n in names)
+    nodes = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
+    for q, p in zip(Q, draws, strict=True):
+        m, v = of_h(data, Z, p)
+        h = m[:, None] + np.sqrt(v)[:, None] * nodes
+        # Whether f is below the lowest of its medians at the trials, and how far h is.
+        medians = warp(of_h(data, data.X, p)[0], p)
+        below, gain = (warp(h, p) < medians.min()), np.maximum(unwarp([medians.min()], p) - h, 0.0)
+        found = np.exp(improves.value(improves.state(q[None], evidence), Z))
+        np.testing.assert_allclose(found, below.mean(axis=1), atol=1e-3)
+        found = ei.value(ei.state(q[None], evidence), Z)
+        np.testing.assert_allclose(found, gain.mean(axis=1), rtol=1e-3, atol=1e-3 * p["amplitude"])
+
+
+def test_what_is_recommended_is_of_lowest_mean_h():
+    data, (Q, draws) = trials(9), drawn(8)
+    compiled = compiled_acquisition(create("acquisition", "log_ei", {}), predictive(DENSITY))
+    _, _, fitted = compiled.over_all_draws(Q, Evidence(data, data.X[:0], data.y[:0]), data.X[:1])
+    of = predictive(DENSITY)
+    by_hand = np.mean([of_h(data, data.X, p)[0] for p in draws], axis=0)
+    np.testing.assert_allclose(fitted, by_hand, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of.normal.fitted(posterior_of(DENSITY, Q, data)), by_hand, rtol=1e-4, atol=1e-5)
+
+
+def test_members_of_a_mixture_are_mixed_on_the_scale_of_the_losses():
+    mixture = predictive(log_density(StackedSurrogate(["gp", "warped_outcome"]), COLUMNS))
+    assert compiled_acquisition(create("acquisition", "log_ei", {}), mixture).predictive is mixture
 
 
 def test_priors_are_arguments_and_impossible_ones_are_refused():

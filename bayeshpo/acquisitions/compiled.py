@@ -33,6 +33,9 @@ class AcquisitionState:
 class CompiledAcquisition:
     """An acquisition over a surrogate's predictive, compiled once for all n, draws and candidates.
 
+    It is about the f that is normal under a draw (`Surrogate.normal`): formulas are exact for it, and a rising function
+    of it under each draw is lowest in the same place.
+
     Only the formula itself is compiled here, as a function of what the predictive says of the candidates; its
     derivatives by that are handed on to the predictive, which all acquisitions share.
 
@@ -41,6 +44,11 @@ class CompiledAcquisition:
     acquisition
         The formula.
     predictive
+        Of the surrogate or the mixture.
+
+    Attributes
+    ----------
+    predictive
         The predictive that it is a function of.
     """
 
@@ -48,8 +56,8 @@ class CompiledAcquisition:
         acquisition.check(predictive.density.surrogate)
         for part in predictive.density.parts if acquisition.noisy else ():
             acquisition.check_noise(predictive_for(part))
-        self.acquisition, self.predictive = acquisition, predictive
-        self._joint = joint_predictive(predictive, noise=acquisition.noisy)
+        self.acquisition, self.predictive = acquisition, predictive.normal
+        self._joint = joint_predictive(self.predictive, noise=acquisition.noisy)
 
     def state(self, Q: np.ndarray, evidence: Evidence) -> AcquisitionState:
         """Condition equally weighted draws Q (S, Q) on what is known."""
@@ -113,8 +121,8 @@ class CompiledAcquisition:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Acquisition (m,) at a few candidates over many draws Q (S, Q) and its standard error (m,), in bounded memory.
 
-        Beside them what comes with it: the posterior mean at the finished trials and at what is believed (n + m,); of
-        several objectives (n + m, K).
+        Beside them what comes with it: the posterior mean of the f that it is about, at the finished trials and at what
+        is believed (n + m,); of several objectives (n + m, K).
 
         The error is that of the infinitesimal jackknife (Efron 1982, section 6.3), for draws that are independent but
         for copies; too small where one draw alone has all of the utility.

@@ -50,7 +50,7 @@ class Foresight:
 def prepare(posterior: Posterior) -> None:
     """Compile now what predictions from a posterior need, if it is not compiled yet."""
     for part in posterior.density.parts:
-        predictive(part).prepare_outcome()
+        predictive(part).normal.prepare_outcome()
 
 
 def foresee(
@@ -72,7 +72,8 @@ def foresee(
     errors
         Standard errors (m,) that they brought, NaN where there is none, for a surrogate that is told them.
     """
-    of, data = predictive(posterior.density), posterior.data
+    # Outcomes are the same ones by whichever f they are foreseen; the normal one is compiled for proposals.
+    of, data = predictive(posterior.density).normal, posterior.data
     Q, y = posterior.thinned(DRAWS), (losses - data.location) / data.scale
     told = np.zeros(len(y)) if errors is None else np.nan_to_num(errors / data.scale) ** 2
     log_weights, found = np.full(len(Q), -np.log(len(Q))), []

@@ -103,6 +103,14 @@ class Predictive(ABC):
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
 
+    @cached_property
+    def normal(self) -> Predictive:
+        """Of the f that is normal under one draw, see `Surrogate.normal`; itself where draws are not of one surrogate.
+
+        Different ones have scales of their own, on which f cannot be averaged, nor be one of several objectives.
+        """
+        return self
+
     def believing(self, data: Any, X: np.ndarray, y: np.ndarray) -> Any:
         """The trials, and further points (m, D) with what is believed of them (m,), as `Surrogate.believing`."""
         return self.density.surrogate.believing(self.density.columns, data, X, y)

@@ -126,7 +126,8 @@ class Beliefs:
         """The finished trials of lowest posterior mean, one unless there are several objectives.
 
         Of those that are probably within all limits, or of the likeliest where none is. The means (n,) or (n, K) may be
-        known already. Where values are the true ones, those observed as best: a mean is off where the model is.
+        known already; they are of the f that acquisitions are about, so that of one whose scale is learnt they stand
+        for medians. Where values are the true ones, those observed as best: a mean is off where the model is.
         """
         if history.knows_best:
             observed = best_observed(history)
@@ -134,7 +135,7 @@ class Beliefs:
         posterior = self.objectives(history, rng)
 
         def found() -> list[Trial]:
-            mean = predictive_under(posterior).fitted(posterior, CHOICE_DRAWS) if known is None else known
+            mean = predictive_under(posterior).normal.fitted(posterior, CHOICE_DRAWS) if known is None else known
             chance = self._constraints(history, rng).log_probability(posterior.data.X)
             within = np.flatnonzero(chance >= min(LIKELY, chance.max()))
             finished = [t for t in history.trials if t.finished]
