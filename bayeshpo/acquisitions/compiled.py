@@ -15,7 +15,6 @@ from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.inference.compilation import compiling
 from bayeshpo.inference.joint_objectives import joint_predictive
 from bayeshpo.inference.predictive import CHUNK, ConditionedDraws, Predictive
-from bayeshpo.inference.predictive import predictive as predictive_for
 from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.symbolic import COMPILED, function, grad, pt
@@ -54,8 +53,8 @@ class CompiledAcquisition:
 
     def __init__(self, acquisition: Acquisition, predictive: Predictive) -> None:
         acquisition.check(predictive.density.surrogate)
-        for part in predictive.density.parts if acquisition.noisy else ():
-            acquisition.check_noise(predictive_for(part))
+        for model in predictive.models:
+            acquisition.check_noise(model)
         self.acquisition, self.predictive = acquisition, predictive.normal
         self._joint = joint_predictive(self.predictive, noise=acquisition.noisy)
 

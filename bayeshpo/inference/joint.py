@@ -21,7 +21,6 @@ from bayeshpo.inference.predictive import (
     entries,
     like,
     own_arrays,
-    predictive,
 )
 from bayeshpo.inference.stacked_predictive import StackedDraws
 from bayeshpo.surrogates.base import NUGGET
@@ -128,8 +127,8 @@ class JointPredictive:
 
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
-        for density in self.predictive.density.parts:
-            yield from _compiled(predictive(density), self._noise).prepare()
+        for model in self.predictive.models:
+            yield from _compiled(model, self._noise).prepare()
 
     def _edges(self, draws: Any) -> np.ndarray:
         return np.cumsum([len(own.fitted) for _, own in self.predictive.members(draws)])[:-1]

@@ -138,6 +138,11 @@ class ObjectivesPredictive(Predictive):
         parts = zip(self.parts, draws.parts, strict=True)
         return [member for part, own in parts for member in part.members(own)]
 
+    @property
+    def models(self) -> list[ModelPredictive]:
+        """Those of all objectives."""
+        return [model for part in self.parts for model in part.models]
+
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
         for part in self.parts:

@@ -103,6 +103,11 @@ class Predictive(ABC):
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
 
+    @property
+    @abstractmethod
+    def models(self) -> list[ModelPredictive]:
+        """Those of all surrogates that draws are of."""
+
     @cached_property
     def normal(self) -> Predictive:
         """Of the f that is normal under one draw, see `Surrogate.normal`; itself where draws are not of one surrogate.
@@ -174,6 +179,11 @@ class ModelPredictive(Predictive):
     def members(self, draws: ConditionedDraws) -> list[tuple[ModelPredictive, ConditionedDraws]]:
         """All of them."""
         return [(self, draws)]
+
+    @property
+    def models(self) -> list[ModelPredictive]:
+        """Its own."""
+        return [self]
 
     @property
     def says_noise(self) -> bool:

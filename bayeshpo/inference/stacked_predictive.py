@@ -105,6 +105,11 @@ class StackedPredictive(Predictive):
         """Each member's."""
         return [(self._parts[k], own) for k, own in draws.parts]
 
+    @property
+    def models(self) -> list[ModelPredictive]:
+        """The members'."""
+        return self._parts
+
     def prepare(self) -> Iterator[Any]:
         """Compile now what is not compiled yet, a function a step."""
         for part in self._parts:
