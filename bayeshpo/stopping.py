@@ -236,7 +236,12 @@ class RegretBelow(StoppingRule):
         """That the regret is probably below the bound."""
         if not history.trials or history.trials[-1].suggestion.origin == "initial" or not history.finished.any():
             return None
-        share = float((searcher.remaining(history, rng).regret <= self.bound).mean())
+        try:
+            regret = searcher.remaining(history, rng).regret
+        except SpecificationError:
+            # No fit, or nothing within limits: the study goes on. What can never be asked `check` has refused.
+            return None
+        share = float((regret <= self.bound).mean())
         if share < self.probability:
             return None
         return f"remaining regret below {self.bound:g} with probability {share:.3f}"

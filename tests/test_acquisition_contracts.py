@@ -12,6 +12,8 @@ from surrogate_cases import PLANE, TREE
 from toy_surrogates import Slope
 
 from bayeshpo.acquisitions.base import Acquisition, Known
+from bayeshpo.acquisitions.log_ei import LogExpectedImprovement
+from bayeshpo.acquisitions.noisy_ei import NoisyExpectedImprovement
 from bayeshpo.acquisitions.ucb import UpperConfidenceBound
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.stacked import StackedSurrogate
@@ -174,6 +176,20 @@ def test_a_broken_promise_is_caught_and_named(broken, promise, message):
     names = "acquisition 'low_mean', surrogate 'gp'"
     with pytest.raises(AssertionError, match=f"{names}: {message}.*weighted draws, pending trials, failed trials"):
         promise(AcquisitionUnderTest(broken(), KINDS["gp"], PLANE, *ALL))
+
+
+def test_what_ones_own_is_while_trials_are_pending():
+    class Lower(LogExpectedImprovement):
+        def log_utility(self, mean, variance, incumbent):
+            return super().log_utility(mean, variance, incumbent - 0.1)
+
+    class Augmented(LowMean):
+        improves, noisy = True, True
+
+    gp = KINDS["gp"]
+    assert LogExpectedImprovement().when_pending(gp) == NoisyExpectedImprovement()
+    assert Lower().when_pending(gp).of == Lower()
+    assert Augmented().when_pending(gp) == Augmented()
 
 
 def test_a_search_that_ends_below_its_best_start_is_caught(monkeypatch):

@@ -96,6 +96,18 @@ def test_draws_of_the_optimum_are_of_functions_and_in_the_problem_s_own_units():
     np.testing.assert_array_equal(s.history.space.decode(tree["place"].values), drawn[list(space)].to_dict("records"))
 
 
+def test_draws_of_the_optimum_are_of_the_trials_alone():
+    # With this acquisition what is pending is believed to come out at its mean, for the next proposal.
+    s = bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(acquisition="variance"), seed=1)
+    s.optimize(lambda c: np.sin(9.0 * c["x"]) + np.cos(7.0 * c["z"]), 7, progress=False)
+    before = s.remaining_regret
+    s.ask(6)
+    after = s.remaining_regret
+    # Functions of one draw of the hyperparameters, of which there are 128, are alike.
+    error = np.hypot(before.std(), after.std()) / np.sqrt(128)
+    assert abs(after.mean() - before.mean()) < 4.0 * error
+
+
 def test_without_a_surrogate_or_a_finished_trial_there_is_none():
     with pytest.raises(SpecificationError, match="expected a searcher with a surrogate, got 'random'"):
         _ = bayeshpo.Study(PLANE, bayeshpo.RandomSearcher()).optimum

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from scipy import stats
 from surrogate_cases import PLANE, density_on, wavy
+from toy_surrogates import Level
 
 import bayeshpo
 from bayeshpo.acquisitions.constrained_ei import ConstrainedExpectedImprovement
 from bayeshpo.acquisitions.constraints import Constraint, Constraints
+from bayeshpo.acquisitions.noisy_ei import NoisyExpectedImprovement
 from bayeshpo.acquisitions.outlook import Evidence, Outlook
 from bayeshpo.aims import Limits
 from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.pareto import hypervolume, non_dominated
+from bayeshpo.stopping import RegretBelow
 from bayeshpo.surrogates.scale import Scale
 from bayeshpo.trial import Outcome, Trial
 
@@ -103,18 +106,27 @@ def test_improvement_is_over_the_best_trial_within(posterior):
     p = predictive(posterior.density)
     draws, none = p.condition(posterior.thinned(16), posterior.data), np.empty((0, 2))
 
-    def incumbent(limits):
+    def looking(limits):
         constraints = Constraints([Constraint(posterior, limits)])
         evidence = Evidence(posterior.data, none, np.empty(0), constraints=constraints)
-        outlook = Outlook(JointPredictive(p, noise=False), draws, evidence, np.random.default_rng(0))
-        return evidence.eligible, ConstrainedExpectedImprovement().look(outlook).arrays["incumbent"]
+        return Outlook(JointPredictive(p, noise=False), draws, evidence, np.random.default_rng(0))
 
-    eligible, found = incumbent(Limits(at_least=0.0))
+    def incumbents(outlook):
+        alone, drawn = ConstrainedExpectedImprovement().look(outlook), NoisyExpectedImprovement().look(outlook)
+        return alone.arrays["incumbent"], drawn.arrays["best"]
+
+    outlook = looking(Limits(at_least=0.0))
+    eligible = outlook.evidence.eligible
     assert 0 < eligible.sum() < 12
-    np.testing.assert_array_equal(found, draws.fitted[:, eligible].min(axis=1))
-    eligible, found = incumbent(Limits(at_least=50.0))
-    assert not eligible.any()
-    np.testing.assert_array_equal(found, draws.fitted.max(axis=1) + 1.0)
+    np.testing.assert_array_equal(incumbents(outlook)[0], draws.fitted[:, eligible].min(axis=1))
+    # What several objectives are measured by is of these trials, too.
+    np.testing.assert_array_equal(outlook.observed[:, 0], posterior.data.y[eligible])
+    outlook = looking(Limits(at_least=50.0))
+    assert not outlook.evidence.eligible.any()
+    alone, drawn = incumbents(outlook)
+    np.testing.assert_array_equal(alone, draws.fitted.max(axis=1) + 1.0)
+    np.testing.assert_array_equal(drawn, np.repeat(alone[:, None], 16, axis=1))
+    np.testing.assert_array_equal(outlook.observed[:, 0], posterior.data.y)
 
 
 def test_search_goes_to_the_edge_of_what_is_allowed(limited):
@@ -228,6 +240,35 @@ def test_a_batch_of_several_objectives_does_not_gain_the_same_twice(acquisition)
     s = bayeshpo.Study(PLANE, searcher, objectives={"size": "maximize"}, noisy=False)
     s.optimize(two_bowls, 8, progress=False)
     assert nearest(s, 3) > 0.01
+
+
+def test_the_front_is_looked_for_where_the_limits_are_kept():
+    # Beyond the limit both are lower by far, so that what is within is beyond any reference point of all trials.
+    def both_beyond(c):
+        return Outcome(
+            c["x"] ** 2 + 5.0 * c["z"], metrics={"size": (1.0 - c["x"]) ** 2 + 5.0 * c["z"], "memory": -c["z"]}
+        )
+
+    s = searched(both_beyond, 20, objectives=SIZE, constraints={"memory": (None, -0.5)})
+    assert (s.history.X[8:, 1] >= 0.5).mean() > 0.5
+
+
+def test_a_surrogate_without_covariances_has_no_joint_draws_of_the_front():
+    searcher = bayeshpo.BayesianSearcher(Level(), inference=Sequential(draws=128))
+    s = bayeshpo.Study({"x": (0.0, 1.0)}, searcher, objectives=SIZE)
+    s.optimize(lambda c: Outcome(c["x"], metrics={"size": 1.0 - c["x"]}), 6, progress=False)
+    assert "pareto" not in s.posterior.children
+
+
+def test_there_is_no_regret_while_nothing_keeps_to_the_limits():
+    s = bayeshpo.Study(PLANE, bayeshpo.BayesianSearcher(inference=Sequential(draws=128)), constraints=HALF)
+    for _ in range(6):
+        suggestion = s.ask()
+        s.tell(suggestion, Outcome(suggestion.configuration["x"], metrics={"memory": 1.0}))
+    with pytest.raises(bayeshpo.errors.SpecificationError, match="expected a trial that is probably within all limits"):
+        _ = s.optimum_draws
+    assert "optimum" not in s.posterior.children
+    assert RegretBelow(1e3).reason(s.history, s.searcher, s.streams) is None
 
 
 def test_remaining_regret_is_over_what_keeps_to_the_limits():

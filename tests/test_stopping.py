@@ -179,6 +179,16 @@ def test_regret_below_goes_by_the_posterior_and_ends_a_resumed_study_there():
     assert (len(again.history), again.ending) == (n, s.ending)
 
 
+def test_a_study_goes_on_where_its_surrogate_could_not_be_fitted():
+    class Unfitted(bayeshpo.BayesianSearcher):
+        def remaining(self, history, rng):
+            raise SpecificationError("no optimum: the surrogate could not be fitted: no finite density")
+
+    s = bayeshpo.Study(PLANE, Unfitted(n_initial=2))
+    s.optimize(bowl, 4, stop=RegretBelow(1e9), progress=False)
+    assert len(s.history) == 4
+
+
 def test_regret_below_is_refused_where_it_cannot_work_before_anything_runs():
     def never(c):
         raise AssertionError("evaluated")

@@ -127,7 +127,8 @@ class Acquisition(ABC):
         """
         from bayeshpo.acquisitions.given_pending import GivenPending
 
-        return GivenPending(self) if self.improves and surrogate.is_joint else self
+        alone = self.improves and not self.joint and not self.noisy
+        return GivenPending(self) if alone and surrogate.is_joint else self
 
     def chosen(self, Q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Those of equally weighted draws (S, Q) that it is of: all."""

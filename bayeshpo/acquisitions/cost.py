@@ -38,7 +38,7 @@ class Cost(ModelBeside):
         """What the trials have cost, failed ones too; those that did a share of a training, by the whole of it."""
         seconds = np.array([t.outcome.seconds for t in history.trials])
         logs = np.log(np.maximum(seconds, _LEAST) / history.shares)
-        if len(logs) < 2 or np.ptp(logs) == 0.0:
+        if len(logs) < 2 or np.ptp(logs) == 0.0 or (seconds <= _LEAST).all():
             return cls()
         scale, X = Scale.of(logs), history.X.reshape(-1, history.space.dimension)
         data = TrainingData(X, scale(logs), scale.location, scale.scale, X[:0])

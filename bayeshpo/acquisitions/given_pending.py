@@ -49,6 +49,14 @@ class GivenPending(Acquisition):
         known = self.of.look(replace(outlook, drawn=incumbents))
         return Known({**known.arrays, "pull": pull, "whitening": anchored.whitening}, anchored)
 
+    def times(self, value: Any, log_factor: Any) -> Any:
+        """As the acquisition has it."""
+        return self.of.times(value, log_factor)
+
+    def chosen(self, Q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As the acquisition has it."""
+        return self.of.chosen(Q, rng)
+
     def over_draws(self, at: Candidates, known: Any, weight: Any) -> Any:
         """Value (m,) of the acquisition for f given the functions."""
         mean, variance = given(at, known.pull, known.whitening)

@@ -23,7 +23,8 @@ class LogExpectedImprovement(ExpectedUtility):
 
     def when_pending(self, surrogate: Any) -> Acquisition:
         """The same by several functions under each draw, where the surrogate says how f at points belongs together."""
-        return NoisyExpectedImprovement() if surrogate.is_joint else self
+        another = type(self).log_utility is not LogExpectedImprovement.log_utility
+        return NoisyExpectedImprovement() if surrogate.is_joint and not another else super().when_pending(surrogate)
 
     def log_utility(self, mean: Any, variance: Any, incumbent: Any) -> Any:
         """log s + log h(z) (S, m)."""

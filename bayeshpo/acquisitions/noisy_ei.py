@@ -52,7 +52,7 @@ class NoisyExpectedImprovement(Acquisition):
         anchored = outlook.anchored(np.concatenate([best, outlook.pending], axis=1))
         f = anchored.paths(self.paths, outlook.rng)
         tried, pending = np.split(f, [best.shape[1]], axis=2)
-        lowest = tried.min(axis=2) if told.eligible.any() else tried.max(axis=2) + 1.0
+        lowest = tried.min(axis=2) if told.eligible.any() else np.full(f.shape[:2], outlook.worse_than_all[:, None])
         lowest = np.minimum(lowest, outlook.where_finishing(pending).min(axis=2, initial=np.inf))
         return Known({"best": lowest, "pull": anchored.pull(f), "whitening": anchored.whitening}, anchored)
 

@@ -97,6 +97,7 @@ class Evidence:
     def candidates(self) -> np.ndarray:
         """Points (c, D) that the minimum may be at: tried ones and the pool's, that probably finish within limits."""
         points = self.data.X if self.pool is None else np.concatenate([self.data.X, self.pool])
+        points = np.unique(points, axis=0)
         likely = points[self.log_probability(points) >= LIKELY]
         return likely if len(likely) else points
 
@@ -195,10 +196,16 @@ class Outlook:
         return values[:, self.within].min(axis=1) if eligible.any() else values[:, : len(eligible)].max(axis=1) + 1.0
 
     @property
+    def worse_than_all(self) -> np.ndarray:
+        """What anything within the limits improves on while no trial is (S,), of one objective."""
+        return self.tried.max(axis=1) + 1.0
+
+    @property
     def observed(self) -> np.ndarray:
-        """Standardised losses (n, K) of the finished trials, of all objectives."""
-        data = self.evidence.data
-        return np.column_stack([member.y for member in (data.members if isinstance(data, StackedData) else (data,))])
+        """Standardised losses (n, K) of all objectives, of the finished trials within all limits; of all if none is."""
+        data, eligible = self.evidence.data, self.evidence.eligible
+        losses = np.column_stack([member.y for member in (data.members if isinstance(data, StackedData) else (data,))])
+        return losses[eligible] if eligible.any() else losses
 
     def anchored(self, anchors: np.ndarray) -> Any:
         """The draws with anchors (S, a, D)."""

@@ -44,6 +44,9 @@ def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remainin
     candidates = outlook.may_be_lowest
     points = np.concatenate([candidates, np.tile(recommended, (len(candidates), 1, 1))], axis=1)
     paths = outlook.anchored(points).paths(count, outlook.rng)
+    # Where it is among the candidates, jitter would tell it from itself.
+    itself = (points == recommended).all(axis=2)[:, None, :]
+    paths = np.where(itself, paths[:, :, -1:], paths)
     place = np.take_along_axis(points, paths.argmin(axis=2)[:, :, None], axis=1)
     value = paths.min(axis=2)
     regret = paths[:, :, -1] - value

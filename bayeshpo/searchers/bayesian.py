@@ -147,7 +147,10 @@ class BayesianSearcher(Searcher):
         """Of functions drawn from the posterior, among tried points and some 800 others (`acquisitions.remaining`)."""
         self.check_remaining(history.aims)
         self.believed("optimum", history, rng)
-        return self.beliefs.remaining(history, rng)
+        found = self.beliefs.remaining(history, rng)
+        if found is None:
+            raise SpecificationError("no optimum yet: expected a trial that is probably within all limits")
+        return found
 
     def check_remaining(self, aims: Aims) -> None:
         """Refuse several objectives, and a surrogate that does not say how f at several points belongs together."""

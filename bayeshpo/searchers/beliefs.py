@@ -143,20 +143,26 @@ class Beliefs:
 
         return self._once("best", self.posterior(history, rng), found)
 
-    def remaining(self, history: History, rng: Streams) -> Remaining:
+    def remaining(self, history: History, rng: Streams) -> Remaining | None:
         """Where the optimum may be, how good, and how far the recommendation is from it, in the problem's own units.
 
-        Of a surrogate that says how f at one point belongs together with f at another (`is_joint`).
+        None where a surrogate does not say how f at one point belongs together with f at another (`is_joint`), and
+        while no trial is probably within all limits: there is no regret then.
         """
         from bayeshpo.acquisitions.outlook import Outlook
         from bayeshpo.acquisitions.remaining import remaining
         from bayeshpo.inference.joint import JointPredictive
 
         posterior = self.posterior(history, rng)
+        if not posterior.density.surrogate.is_joint:
+            return None
 
-        def found() -> Remaining:
+        def found() -> Remaining | None:
             evidence, of = self.evidence(history, rng), predictive_under(posterior)
-            draws = of.condition(posterior.thinned(_DRAWS), evidence.conditions(of))
+            if not evidence.eligible.any():
+                return None
+            # The trials' posterior: what is believed of pending and failed ones is for the next proposal alone.
+            draws = of.condition(posterior.thinned(_DRAWS), posterior.data)
             functions = rng.generator("remaining regret", len(history))
             outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
             best = history.space.encode([self.best(history, rng)[0].configuration])[0]

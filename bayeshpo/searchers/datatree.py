@@ -40,10 +40,12 @@ def datatree(known: Beliefs, history: History, best: list[Trial], rng: Streams) 
     if known.objectives(history, rng).report.status != "failed" and best:
         objective = known.objective(history, rng)
         tree["slice"] = slices(objective, history, history.space.encode([best[0].configuration])[0])
-        if history.aims.objectives:
-            tree["pareto"] = front(objective, history, rng.generator("pareto", n))
+        if not history.aims.objectives:
+            drawn = known.remaining(history, rng)
+            if drawn is not None:
+                tree["optimum"] = _optimum(drawn, history)
         elif posterior.density.surrogate.is_joint:
-            tree["optimum"] = _optimum(known.remaining(history, rng), history)
+            tree["pareto"] = front(objective, history, rng.generator("pareto", n))
     return tree
 
 

@@ -179,9 +179,9 @@ def _share(posterior: Posterior, x: np.ndarray) -> dict[str, Any]:
 
 def _remaining(known: Beliefs, history: History, rng: Streams) -> dict[str, Any]:
     """Where the optimum may be, and the regret of the recommendation, in the problem's units."""
-    if not known.posterior(history, rng).density.surrogate.is_joint:
-        return {}
     found = known.remaining(history, rng)
+    if found is None:
+        return {}
     return {
         "optimum_entropy": found.entropy,
         "optimum_place": _place(found.place, history.space),
