@@ -120,7 +120,7 @@ ACQUISITIONS = [
     ("log_ei", {"objectives": {"speed": "maximize"}}, "'log_ei'.*speed.*'hypervolume' or 'parego'"),
     ("hypervolume", {}, "'hypervolume': expected a study of several objectives"),
     ("parego", {"constraints": {"memory": (None, 8.0)}}, "'parego': expected a study of several objectives"),
-    ("noisy_ei", {"constraints": {"memory": (None, 8.0)}}, "'noisy_ei'.*limits to memory; use 'constrained_ei'"),
+    ("ei", {"constraints": {"memory": (None, 8.0)}}, "'ei'.*limits to memory; use 'constrained_ei'"),
 ]
 
 

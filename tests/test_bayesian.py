@@ -102,7 +102,7 @@ def test_posterior_is_a_tree_that_arviz_reads(finished):
     s, _ = finished
     tree = s.posterior
     assert set(tree.children) == {
-        "posterior", "sample_stats", "prior", "observed_data", "constant_data", "slice",
+        "posterior", "sample_stats", "prior", "observed_data", "constant_data", "slice", "optimum",
         "log_likelihood", "posterior_predictive", "prior_predictive", "power_scaling",
     }  # fmt: skip
     table = arviz.summary(tree)

@@ -284,8 +284,8 @@ def test_a_study_with_failures_pending_trials_and_records(told_study):
 def test_posterior_of_a_study_has_members_weights_and_slices(told_study, tmp_path):
     tree = told_study.posterior
     assert set(tree.children) == {
-        "members", "stacking", "observed_data", "constant_data", "slice", "posterior", "prior", "sample_stats",
-        "posterior_predictive",
+        "members", "stacking", "observed_data", "constant_data", "slice", "optimum", "posterior", "prior",
+        "sample_stats", "posterior_predictive",
     }  # fmt: skip
     assert set(tree["members"].children) == {"gp", "additive"}
     assert tree["stacking"]["weight"].sum() == pytest.approx(1.0)

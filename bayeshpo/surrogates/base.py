@@ -378,8 +378,8 @@ class GaussianProcessSurrogate(Surrogate):
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """y less what alpha leaves to the noise: (K + s^2 I) alpha = y - m, so that m + K alpha = y - s^2 alpha."""
-        start = state["alpha"].shape[0] - data["y"].shape[0]
-        y, alpha = self.observed(p, data)[start:], state["alpha"][start:]
+        # Of what is told the losses come last.
+        y, alpha = (told[told.shape[0] - data["y"].shape[0] :] for told in (self.observed(p, data), state["alpha"]))
         return y - (self.noise_variance(columns, p, data) + state["jitter"]) * alpha
 
     def leave_one_out(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
