@@ -7,7 +7,6 @@ Proposals one after the other are then the greedy choice of a batch of largest j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,11 +31,10 @@ class GivenPending(Acquisition):
     draws_pending = True
 
     def __post_init__(self) -> None:
-        moved = {"pull": 3, "whitening": 3} if not self.of.objectives else {"pull": 4, "whitening": 4}
-        own: Mapping[str, Any] = {"known": {**self.of.known, **moved}}
-        shared = ("name", "objectives", "constraints", "logarithmic", "most_draws")
-        for name, value in (own | {name: getattr(self.of, name) for name in shared}).items():
-            object.__setattr__(self, name, value)
+        dimensions = 4 if self.of.objectives else 3
+        object.__setattr__(self, "known", {**self.of.known, "pull": dimensions, "whitening": dimensions})
+        for name in ("name", "objectives", "constraints", "logarithmic", "most_draws"):
+            object.__setattr__(self, name, getattr(self.of, name))
 
     def look(self, outlook: Outlook) -> Known:
         """What the acquisition looks at, given the functions; and how they move what is said of candidates."""

@@ -48,11 +48,11 @@ class NoisyExpectedImprovement(Acquisition):
     def look(self, outlook: Outlook) -> Known:
         """At trials, pending ones too: the lowest f (S, R), K^-1 (f - m) (S, a, R), inverse factors of K (S, a, a)."""
         told = outlook.evidence
-        best = outlook.possible(told.data.X[told.eligible] if told.eligible.any() else told.data.X, _MAY_BE_BEST)
+        best = outlook.possible(told.data.X[told.counting], _MAY_BE_BEST)
         anchored = outlook.anchored(np.concatenate([best, outlook.pending], axis=1))
         f = anchored.paths(self.paths, outlook.rng)
         tried, pending = np.split(f, [best.shape[1]], axis=2)
-        lowest = tried.min(axis=2) if told.eligible.any() else np.full(f.shape[:2], outlook.worse_than_all[:, None])
+        lowest = tried.min(axis=2) if told.eligible.any() else outlook.incumbent(outlook.tried)[:, None]
         lowest = np.minimum(lowest, outlook.where_finishing(pending).min(axis=2, initial=np.inf))
         return Known({"best": lowest, "pull": anchored.pull(f), "whitening": anchored.whitening}, anchored)
 

@@ -93,6 +93,11 @@ class Evidence:
         """Which finished trials are more likely than not within all limits (n,)."""
         return self.constraints.log_probability(self.data.X) >= LIKELY
 
+    @property
+    def counting(self) -> np.ndarray:
+        """Those (n,); all while none is."""
+        return self.eligible if self.eligible.any() else np.ones_like(self.eligible)
+
     @cached_property
     def candidates(self) -> np.ndarray:
         """Points (c, D) that the minimum may be at: tried ones and the pool's, that probably finish within limits."""
@@ -196,16 +201,11 @@ class Outlook:
         return values[:, self.within].min(axis=1) if eligible.any() else values[:, : len(eligible)].max(axis=1) + 1.0
 
     @property
-    def worse_than_all(self) -> np.ndarray:
-        """What anything within the limits improves on while no trial is (S,), of one objective."""
-        return self.tried.max(axis=1) + 1.0
-
-    @property
     def observed(self) -> np.ndarray:
         """Standardised losses (n, K) of all objectives, of the finished trials within all limits; of all if none is."""
-        data, eligible = self.evidence.data, self.evidence.eligible
+        data = self.evidence.data
         losses = np.column_stack([member.y for member in (data.members if isinstance(data, StackedData) else (data,))])
-        return losses[eligible] if eligible.any() else losses
+        return losses[self.evidence.counting]
 
     def anchored(self, anchors: np.ndarray) -> Any:
         """The draws with anchors (S, a, D)."""

@@ -49,8 +49,8 @@ class Foresight:
 
 def prepare(posterior: Posterior) -> None:
     """Compile now what predictions from a posterior need, if it is not compiled yet."""
-    for part in posterior.density.parts:
-        predictive(part).normal.prepare_outcome()
+    for model in predictive(posterior.density).normal.models:
+        model.prepare_outcome()
 
 
 def foresee(

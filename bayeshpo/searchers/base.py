@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,14 @@ class Searcher(ABC):
 def best_observed(history: History) -> list[Trial]:
     """The trials within all limits that none is better than in all objectives as observed, in order of their value."""
     return sorted(history.pareto_set, key=lambda trial: history.sign * (trial.value or 0.0))
+
+
+def one_after_another(history: History, propose: Callable[[History], Suggestion]) -> Iterator[Suggestion]:
+    """Proposals without end, each given those before it as pending."""
+    while True:
+        suggestion = propose(history)
+        yield suggestion
+        history = history.with_pending([suggestion])
 
 
 def as_many_as_are_left(proposals: Iterator[Suggestion], n: int) -> list[Suggestion]:

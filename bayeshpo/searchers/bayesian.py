@@ -16,7 +16,7 @@ from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problem import Capabilities
 from bayeshpo.randomness import Streams
 from bayeshpo.searchers.background import Background
-from bayeshpo.searchers.base import Searcher, as_many_as_are_left, next_index
+from bayeshpo.searchers.base import Searcher, as_many_as_are_left, next_index, one_after_another
 from bayeshpo.searchers.beliefs import Beliefs, best_points, pending_points, predictive_under
 from bayeshpo.searchers.fits import FITTED
 from bayeshpo.searchers.initial import sobol_points
@@ -97,7 +97,7 @@ class BayesianSearcher(Searcher):
         """Sobol points first; then fit and maximise, each proposal in the light of those that are pending."""
         self._rows = []
         with one_blas_thread():
-            return as_many_as_are_left(self._proposals(history, rng), n)
+            return as_many_as_are_left(one_after_another(history, lambda seen: self._next(seen, rng)), n)
 
     def recommend(self, history: History, rng: Streams) -> Trial | None:
         """The tried configuration of lowest posterior mean loss that is probably within all limits.
@@ -154,8 +154,7 @@ class BayesianSearcher(Searcher):
 
     def check_remaining(self, aims: Aims) -> None:
         """Refuse several objectives, and a surrogate that does not say how f at several points belongs together."""
-        if aims.objectives:
-            raise SpecificationError("several objectives have no one optimum; use pareto_set")
+        _check_one_objective("optimum", aims)
         for surrogate in self._parts.surrogates:
             if not surrogate.is_joint:
                 raise SpecificationError(
@@ -173,8 +172,7 @@ class BayesianSearcher(Searcher):
         """
         if not history.finished.any():
             raise SpecificationError(f"no {what} yet: expected at least one finished trial")
-        if history.aims.objectives:
-            raise SpecificationError(f"several objectives have no one {what}; use pareto_set")
+        _check_one_objective(what, history.aims)
         posterior = self.beliefs.posterior(history, rng)
         if posterior.report.status == "failed":
             raise SpecificationError(f"no {what}: the surrogate could not be fitted: {posterior.report.reason}")
@@ -187,14 +185,10 @@ class BayesianSearcher(Searcher):
             self._background.wait()
         return self._known
 
-    def _proposals(self, history: History, rng: Streams) -> Iterator[Suggestion]:
-        """One after the other, those before it pending."""
-        while True:
-            suggestion = replace(self._next(history, rng), needs_gradient=self._parts.needs_gradient)
-            yield suggestion
-            history = history.with_pending([suggestion])
-
     def _next(self, history: History, rng: Streams) -> Suggestion:
+        return replace(self._proposal(history, rng), needs_gradient=self._parts.needs_gradient)
+
+    def _proposal(self, history: History, rng: Streams) -> Suggestion:
         index, space = next_index(history), history.space
         n_initial = self.n_initial or max(4, space.dimension + 2)
         if index < n_initial:
@@ -318,6 +312,11 @@ class BayesianSearcher(Searcher):
         if fidelities:
             training = next_training(objective.posterior, objective.evidence, fidelities, history, maximum.x)
         return maximum, recommended, training, numerics_row(objective.state.draws.state) | objective.evidence.to_row()
+
+
+def _check_one_objective(what: str, aims: Aims) -> None:
+    if aims.objectives:
+        raise SpecificationError(f"several objectives have no one {what}; use pareto_set")
 
 
 def _points(history: History) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bayeshpo.history import History
 from bayeshpo.problem import Capabilities, check_fidelity
 from bayeshpo.randomness import Streams
-from bayeshpo.searchers.base import Searcher, next_index
+from bayeshpo.searchers.base import Searcher, as_many_as_are_left, next_index, one_after_another
 from bayeshpo.searchers.random import drawn
 from bayeshpo.space import SearchSpace
 from bayeshpo.trial import Suggestion, Trial, fidelities_of
@@ -43,11 +43,7 @@ class SuccessiveHalvingSearcher(Searcher):
 
     def ask(self, history: History, n: int, rng: Streams) -> list[Suggestion]:
         """``n`` trainings to take up or to begin."""
-        suggestions: list[Suggestion] = []
-        for _ in range(n):
-            suggestions.append(self._next(history, rng))
-            history = history.with_pending(suggestions[-1:])
-        return suggestions
+        return as_many_as_are_left(one_after_another(history, lambda seen: self._next(seen, rng)), n)
 
     def _next(self, history: History, rng: Streams) -> Suggestion:
         index = next_index(history)
