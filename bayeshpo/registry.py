@@ -1,13 +1,18 @@
-"""Registered names: where each part lives and one line on what it is. Nothing is imported until it is asked for."""
+"""Names of parts: where each lives and one line on what it is. Nothing is imported until it is asked for.
+
+A part of one's own is named by where it is, ``module:attribute``: a class or function that makes it, or the part.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from bayeshpo.errors import SpecificationError, unknown_name
+from bayeshpo.errors import SpecificationError, one_line, unknown_name
 
 
 @dataclass(frozen=True)
@@ -285,25 +290,43 @@ KINDS = {
 
 
 def load(kind: str, name: str) -> Any:
-    """The class registered under a name.
+    """What is registered under a name, or one's own.
 
     Raises
     ------
     SpecificationError
         If there is none, with the nearest valid name.
     """
-    check_name(kind, name)
-    return KINDS[kind][name].load()
+    return entry(kind, name).load()
+
+
+def entry(kind: str, name: str) -> Entry:
+    """Of a name; that of a part of one's own asks the part.
+
+    Raises
+    ------
+    SpecificationError
+        If there is none, with the nearest valid name.
+    """
+    if ":" in name:
+        return Entry(name, "", restricted=True, uses_gradients=getattr(_own(kind, name), "uses_gradients", False))
+    if name not in KINDS[kind]:
+        raise SpecificationError(unknown_name(kind, name, KINDS[kind]))
+    return KINDS[kind][name]
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a name that is not registered, without importing anything; see `load`."""
-    if name not in KINDS[kind]:
-        raise SpecificationError(unknown_name(kind, name, KINDS[kind]))
+    """Refuse a name that there is not, see `load`; what is registered is not imported."""
+    entry(kind, name)
+
+
+def parameters(part: Any) -> dict[str, inspect.Parameter]:
+    """Arguments of what makes a part; none, if it is the part itself."""
+    return dict(inspect.signature(part).parameters) if _makes(part) else {}
 
 
 def create(kind: str, name: str, arguments: dict[str, Any]) -> Any:
-    """An instance of a registered part.
+    """A part by its name: an instance, or one's own object itself.
 
     Raises
     ------
@@ -311,11 +334,27 @@ def create(kind: str, name: str, arguments: dict[str, Any]) -> Any:
         If the name is unknown or the part does not take an argument.
     """
     part = load(kind, name)
-    valid = list(inspect.signature(part).parameters)
+    valid = parameters(part)
     for argument in arguments:
         if argument not in valid:
             raise SpecificationError(unknown_name(f"argument of {kind} '{name}'", argument, valid or ["(none)"]))
-    needed = [p.name for p in inspect.signature(part).parameters.values() if p.default is p.empty]
+    needed = [p.name for p in valid.values() if p.default is p.empty]
     if missing := [argument for argument in needed if argument not in arguments]:
         raise SpecificationError(f"{kind} '{name}': expected the argument '{missing[0]}', got none")
-    return part(**arguments)
+    return part(**arguments) if _makes(part) else part
+
+
+def _makes(part: Any) -> bool:
+    return inspect.isclass(part) or inspect.isroutine(part)
+
+
+def _own(kind: str, name: str) -> Any:
+    """A part of one's own; modules are looked for in the working directory too, as by ``python -m``."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return Entry(name, "").load()
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SpecificationError(
+            f"{kind} '{name}': expected module:attribute of a module in {here} or an installed one; {one_line(error)}"
+        ) from None

@@ -232,15 +232,27 @@ def test_the_usual_surrogates_are_those_that_can_stand_for_all_spaces(monkeypatc
     assert usual([one, other]) == ["gp"]
 
 
+def test_equal_scores_are_not_told_apart() -> None:
+    row = {
+        "ahead": 1.5, "ahead_difference": 0.0, "ahead_se": 0.0, "ahead_weight": 0.5, "loo_difference": 0.0,
+        "loo_se": 0.0, "loo_weight": 0.5, "bad_khat": 0.0, "in_50": 0.5, "in_90": 0.9, "trials": 4,
+    }  # fmt: skip
+    assert "not told apart from it: other." in _printed([{"surrogate": "gp"} | row, {"surrogate": "other"} | row])
+
+
+def _printed(rows: list[dict[str, object]]) -> str:
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_surrogates(rows, ["branin/bayesian/0"], console)
+    return console.export_text()
+
+
 def test_tables_cut_nothing_at_eighty_columns() -> None:
     row = {
         "surrogate": "bayesian_neural_network", "ahead": -1.0, "ahead_difference": -123.4, "ahead_se": 12.3,
         "ahead_weight": 0.5, "loo_difference": -123.4, "loo_se": 12.3, "loo_weight": 0.5, "bad_khat": 1.0,
         "in_50": 1.0, "in_90": 0.9, "trials": 20,
     }  # fmt: skip
-    console = Console(width=80, record=True, file=io.StringIO())
-    print_surrogates([row, row], ["branin/bayesian/0"], console)
-    text = console.export_text()
+    text = _printed([row, row])
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     assert text.count("bayesian_neural_network -123.4 ± 12.3") == 2
     assert text.split("\n")[1].split() == ["one", "step", "leave-", "bad", "in", "in"]

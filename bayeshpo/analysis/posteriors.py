@@ -80,7 +80,7 @@ def print_surrogates(rows: Sequence[Mapping[str, Any]], runs: Sequence[str], con
     console.print(table)
     console.print(f"Trials of {', '.join(runs)}.", highlight=False, soft_wrap=True)
     best = rows[0]
-    close = [r["surrogate"] for r in rows[1:] if r["ahead_difference"] > -2.0 * r["ahead_se"]]
+    close = [r["surrogate"] for r in rows[1:] if r["ahead_difference"] >= -2.0 * r["ahead_se"]]
     told = f"'{best['surrogate']}' predicts the next trial best, {best['ahead']:.1f} over {best['trials']} predictions"
     told += f"; not told apart from it: {', '.join(close)}" if close else ", by more than two standard errors"
     console.print(f"{told}.", highlight=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import tomllib
@@ -367,10 +366,10 @@ def _built(kind: str, place: str, part: ProblemSpec | SearcherSpec, *arguments: 
 def _check_names(kind: str, place: str, part: _Named, given: Sequence[str] = ()) -> None:
     """Refuse a name that is not registered, or an argument that its part does not take."""
     try:
-        constructor = registry.load(kind, part.name)
+        found = registry.load(kind, part.name)
     except SpecificationError as error:
         raise SpecificationError(f"{place}.name: {error}") from None
-    arguments = [name for name in inspect.signature(constructor).parameters if name not in given]
+    arguments = [name for name in registry.parameters(found) if name not in given]
     for key in part.arguments:
         if key not in arguments:
             raise SpecificationError(f"{place}.{key}: {unknown_name('key', key, [*arguments, *part.own_keys()])}")

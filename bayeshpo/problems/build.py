@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,7 +30,7 @@ def build(name: str, arguments: Mapping[str, Any], wrappers: Wrappers = (), *, d
         If a name is unknown, or an argument is not taken or missing.
     """
     arguments = dict(arguments)
-    if data_dir is not None and "data_dir" in inspect.signature(registry.load("problem", name)).parameters:
+    if data_dir is not None and "data_dir" in registry.parameters(registry.load("problem", name)):
         arguments.setdefault("data_dir", data_dir)
     problem: Problem = registry.create("problem", name, arguments)
     for wrapper in wrappers:

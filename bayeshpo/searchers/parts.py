@@ -10,7 +10,7 @@ import numpy as np
 from bayeshpo.errors import SpecificationError
 from bayeshpo.history import History
 from bayeshpo.problem import Capabilities, check_fidelity
-from bayeshpo.registry import ENGINES, KINDS, SURROGATES, check_name, create, load
+from bayeshpo.registry import ENGINES, check_name, create, entry, load
 from bayeshpo.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Parts:
     def needs_gradient(self) -> bool:
         """Whether a surrogate uses gradients."""
         surrogates = [self._given[kind] for kind in self._surrogates]
-        return any((SURROGATES[s] if isinstance(s, str) else s).uses_gradients for s in surrogates)
+        return any((entry("surrogate", s) if isinstance(s, str) else s).uses_gradients for s in surrogates)
 
     @property
     def engine(self) -> Engine:
@@ -99,7 +99,7 @@ class Parts:
 
     def _is_restricted(self, kind: str) -> bool:
         part = self._given.get(kind)
-        return part is not None and (not isinstance(part, str) or KINDS[_registered(kind)][part].restricted)
+        return part is not None and (not isinstance(part, str) or entry(_registered(kind), part).restricted)
 
     def _check_engine(self, surrogate: Any) -> None:
         """Refuse an engine that reports no evidences where they are what weights are made of."""
