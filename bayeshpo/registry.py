@@ -193,6 +193,9 @@ SURROGATES = {
         "bayeshpo.surrogates.neural_network:BayesianNeuralNetwork",
         "neural network of infinite width: steep in places, flat elsewhere",
     ),
+    "bart": Entry(
+        "bayeshpo.surrogates.trees:AdditiveTrees", "sum of infinitely many regression trees: steps along the numbers"
+    ),
     "stacked": Entry(
         "bayeshpo.inference.stacked:StackedSurrogate",
         "mixture of several, weighed by how well they predict",

@@ -17,6 +17,7 @@ from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression
 from bayeshpo.surrogates.neural_network import BayesianNeuralNetwork
 from bayeshpo.surrogates.saas import SAASGaussianProcess
+from bayeshpo.surrogates.trees import AdditiveTrees
 from bayeshpo.surrogates.warped import WarpedGaussianProcess
 
 COLUMNS = Columns.of(TREE)
@@ -105,6 +106,18 @@ def infinite_network(X, X2, p):
     return p["amplitude"] ** 2 * 2.0 / np.pi * np.arcsin(2.0 * a @ b.T / np.sqrt(np.outer(own, own2)))
 
 
+def infinite_trees(X, X2, p):
+    """Absolute differences, summed; inactive numbers are 1 from active ones, inactive choices half of other choices."""
+    q = np.zeros((len(X), len(X2)))
+    for name, lengthscale, x, x2 in zip(NAMES, p["lengthscale"], X.T[:, :, None], X2.T[:, None, :], strict=True):
+        if name in ("booster", "rule"):
+            far = np.where((x < 0.0) ^ (x2 < 0.0), 1.0, np.where(np.isclose(x, x2), 0.0, 2.0))
+        else:
+            far = np.where((x < 0.0) ^ (x2 < 0.0), 1.0, np.abs(x - x2))
+        q += far / lengthscale
+    return p["amplitude"] ** 2 / (1.0 + q)
+
+
 def constant_noise(X, p):
     return np.full(len(X), p["noise"] ** 2 + NUGGET)
 
@@ -142,4 +155,5 @@ CASES = {
     "bayesian_neural_network": Case(
         BayesianNeuralNetwork(), infinite_network, nuts=NUTS(draws=600, target_accept=0.97)
     ),
+    "bart": Case(AdditiveTrees(), infinite_trees),
 }

@@ -105,23 +105,26 @@ class Columns:
         """Which hyperparameters are active at X (n, D), as ones and zeros (n, D)."""
         return pt.ge(X, 0.0).astype("float64")
 
-    def along(self, X: Tensor, j: int) -> Tensor:
-        """Column j of X (n, D) in coordinates (n, e) whose Euclidean distances say how far apart its values are.
+    def along(self, X: Tensor, j: int, norm: int = 2) -> Tensor:
+        """Column j of X (n, D) in coordinates (n, e) whose distances say how far apart its values are.
 
-        Of three or more unordered choices all are equally far from each other: indicators. A conditional number x goes
-        to (sin x, cos x) where it is active and to (0, 0) where it is not (after Hutter and Osborne 2013): active
-        values are apart by the chord of their arc, active and inactive by 1 whatever the value, inactive ones not.
+        Distances are Euclidean or, with ``norm`` 1, sums of absolute differences. Of three or more unordered choices
+        all are equally far from each other: indicators. A conditional number x goes to (sin x, cos x) where it is
+        active and to (0, 0) where it is not (after Hutter and Osborne 2013): active values are apart by the chord of
+        their arc, active and inactive by 1 whatever the value, inactive ones not. With norm 1 it goes to
+        (x, 1 - x, 1) / 2 where it is active: the same, but active values are apart by their difference.
         """
         x, choices = X[:, [j]], dict(self.choices)
         if j in choices:
             return pt.lt(pt.abs(x - np.array(choices[j])[None, :]), 1e-9).astype("float64")
         if j in self.conditional:
-            return self.active(x) * pt.concatenate([pt.sin(x), pt.cos(x)], axis=1)
+            parts = [pt.sin(x), pt.cos(x)] if norm == 2 else [0.5 * x, 0.5 - 0.5 * x, pt.full_like(x, 0.5)]
+            return self.active(x) * pt.concatenate(parts, axis=1)
         return x
 
-    def scaled(self, X: Tensor, lengthscale: Tensor) -> Tensor:
+    def scaled(self, X: Tensor, lengthscale: Tensor, norm: int = 2) -> Tensor:
         """X (n, D) in the coordinates (n, E) of `along`, each column's divided by its lengthscale (D,)."""
-        return self._by_column(X, lengthscale, lambda j: self.along(X, j))
+        return self._by_column(X, lengthscale, lambda j: self.along(X, j, norm))
 
     def scaled_slopes(self, X: Tensor, directions: Tensor, lengthscale: Tensor) -> Tensor:
         """Derivatives (n, E) of `scaled` at X (n, D), each along a direction (D,) of its own; none along choices."""

@@ -1,15 +1,19 @@
 """Stationary kernels of scaled inputs as single nodes with analytic gradients.
 
-Inputs are divided by their lengthscales first, so a kernel is a variance v times a function k of the squared Euclidean
-distance q alone (Rasmussen and Williams 2006, eqs. 4.9 and 4.14 to 4.17), and dk/da = 2 k'(q) (a - b):
+Inputs are divided by their lengthscales first, so a kernel is a variance v times a function k of a distance q alone.
+Of the squared Euclidean one (Rasmussen and Williams 2006, eqs. 4.9 and 4.14 to 4.17), with dk/da = 2 k'(q) (a - b):
 
     rbf        s = q / 2        k = exp(-s)                       k' = -exp(-s) / 2
     matern12   s = sqrt(q)      k = exp(-s)                       k' = -exp(-s) / (2 s)
     matern32   s = sqrt(3 q)    k = (1 + s) exp(-s)               k' = -3/2 exp(-s)
     matern52   s = sqrt(5 q)    k = (1 + s + s^2 / 3) exp(-s)     k' = -5/6 (1 + s) exp(-s)
 
-Matern-1/2 has no derivative at a = b; 0 stands for it. The variance is an argument, because multiplying by it outside
-would go over the whole matrix again.
+Of the sum of absolute differences, with dk/da = k'(q) sign(a - b), the one of `trees.py`:
+
+    leaf                        k = 1 / (1 + q)                   k' = -1 / (1 + q)^2
+
+Matern-1/2 has no derivative at a = b, the leaf's none where a coordinate is the same; 0 stands for it. The variance is
+an argument, because multiplying by it outside would go over the whole matrix again.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from bayeshpo.surrogates.kernel_op import CovarianceGradientOp, CovarianceOp, Lo
 from bayeshpo.surrogates.symbolic import numba_njit
 
 
-# For each kernel its value and its slope: from a row of squared distances q[:count] to k or k' in out[:count], with
+# For each kernel its value and its slope: from a row of distances q[:count] to k or k' in out[:count], with
 # the buffers ``s`` and ``bits``.
 @numba_njit
 def _rbf(q, count, s, bits, out):
@@ -92,7 +96,20 @@ def _matern52_slope(q, count, s, bits, out):
 
 
 @numba_njit
-def _squared_distances(a, BT, count, out):
+def _leaf(q, count, s, bits, out):
+    for j in range(count):
+        out[j] = 1.0 / (1.0 + q[j])
+
+
+@numba_njit
+def _leaf_slope(q, count, s, bits, out):
+    for j in range(count):
+        out[j] = -1.0 / ((1.0 + q[j]) * (1.0 + q[j]))
+
+
+# For each distance a row of it, and its derivative by one coordinate's difference t.
+@numba_njit
+def _squares(a, BT, count, out):
     """out[j] = |a - b_j|^2 for j < count, where column j of BT (d, n) is b_j."""
     for j in range(count):
         out[j] = 0.0
@@ -102,14 +119,34 @@ def _squared_distances(a, BT, count, out):
             out[j] += t * t
 
 
-def _loops(value: Any, slope: Any) -> Loops:
+@numba_njit
+def _slope_of_square(t):
+    return 2.0 * t
+
+
+@numba_njit
+def _absolutes(a, BT, count, out):
+    """The same of the sum of absolute differences."""
+    for j in range(count):
+        out[j] = 0.0
+    for k in range(a.shape[0]):
+        for j in range(count):
+            out[j] += abs(a[k] - BT[k, j])
+
+
+@numba_njit
+def _slope_of_absolute(t):
+    return np.sign(t)
+
+
+def _loops(value: Any, slope: Any, distances: Any = _squares, along: Any = _slope_of_square) -> Loops:
     def gram(A, variance):
         n, v = A.shape[0], variance.item()
         AT = np.ascontiguousarray(A.T)
         K = np.empty((n, n))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
         for i in range(n):
-            _squared_distances(A[i], AT, i, q)
+            distances(A[i], AT, i, q)
             value(q, i, s, bits, k)
             for j in range(i):
                 K[i, j] = v * k[j]
@@ -126,12 +163,12 @@ def _loops(value: Any, slope: Any) -> Loops:
         G = np.zeros((n, d))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
         for i in range(n):
-            _squared_distances(A[i], AT, i, q)
+            distances(A[i], AT, i, q)
             slope(q, i, s, bits, k)
             for j in range(i):
-                w = 2.0 * v * k[j] * (W[i, j] + W[j, i])
+                w = v * k[j] * (W[i, j] + W[j, i])
                 for c in range(d):
-                    t = w * (A[i, c] - A[j, c])
+                    t = w * along(A[i, c] - A[j, c])
                     G[i, c] += t
                     G[j, c] -= t
         return G
@@ -142,7 +179,7 @@ def _loops(value: Any, slope: Any) -> Loops:
         K = np.empty((m, n))
         q, s, bits = np.empty(n), np.empty(n), np.empty(n, np.int64)
         for i in range(m):
-            _squared_distances(A[i], BT, n, q)
+            distances(A[i], BT, n, q)
             value(q, n, s, bits, K[i])
             for j in range(n):
                 K[i, j] *= v
@@ -155,12 +192,12 @@ def _loops(value: Any, slope: Any) -> Loops:
         GA, GB = np.zeros((m, d)), np.zeros((n, d))
         q, s, k, bits = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
         for i in range(m):
-            _squared_distances(A[i], BT, n, q)
+            distances(A[i], BT, n, q)
             slope(q, n, s, bits, k)
             for j in range(n):
-                w = 2.0 * v * k[j] * W[i, j]
+                w = v * k[j] * W[i, j]
                 for c in range(d):
-                    t = w * (A[i, c] - B[j, c])
+                    t = w * along(A[i, c] - B[j, c])
                     GA[i, c] += t
                     GB[j, c] -= t
         return GA, GB
@@ -168,13 +205,15 @@ def _loops(value: Any, slope: Any) -> Loops:
     return Loops(gram, gram_gradient, cross, cross_gradient)
 
 
-_LOOPS: dict[str, Loops] = {
+_EUCLIDEAN: dict[str, Loops] = {
     "rbf": _loops(_rbf, _rbf_slope),
     "matern12": _loops(_matern12, _matern12_slope),
     "matern32": _loops(_matern32, _matern32_slope),
     "matern52": _loops(_matern52, _matern52_slope),
 }
-KERNELS = tuple(_LOOPS)
+_LOOPS = _EUCLIDEAN | {"leaf": _loops(_leaf, _leaf_slope, _absolutes, _slope_of_absolute)}
+# Of any coordinates.
+KERNELS = tuple(_EUCLIDEAN)
 
 
 def check(kernel: str) -> None:

@@ -16,9 +16,12 @@ Prior = Tensor
 _DRAWS = 1000
 
 
-def lengthscale_prior(dimension: int) -> Tensor:
-    """LogNormal(sqrt(2) + ln(d) / 2, sqrt(3)): longer as dimensions are added (Hvarfner, Hellsten and Nardi 2024)."""
-    return pm.LogNormal.dist(np.sqrt(2.0) + np.log(max(dimension, 1)) / 2.0, np.sqrt(3.0))
+def lengthscale_prior(dimension: int, norm: int = 2) -> Tensor:
+    """LogNormal(sqrt(2) + ln(d) / 2, sqrt(3)): longer as dimensions are added (Hvarfner, Hellsten and Nardi 2024).
+
+    They grow as distances do: with sums of absolute differences, ``norm`` 1, by ln(d) in place of ln(d) / 2.
+    """
+    return pm.LogNormal.dist(np.sqrt(2.0) + np.log(max(dimension, 1)) / norm, np.sqrt(3.0))
 
 
 def amplitude_prior(terms: int = 1) -> Tensor:
