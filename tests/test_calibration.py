@@ -91,6 +91,28 @@ def test_command_prints_a_verdict_and_writes_record_and_figure(tmp_path):
     assert (tmp_path / "calibration.png").stat().st_size > 1000
 
 
+def test_command_takes_arguments_as_experiment_files_do(tmp_path):
+    arguments = ["--arguments", "functions = 6", "--dimension", "1", "--simulations", "20", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, ["sbc", "hsgp", *arguments])
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "calibration.json").read_text())
+    assert record["arguments"] == {"functions": 6}
+    assert "'hsgp', functions = 6, with the engine 'sequential'" in record["caption"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("inducing", "--arguments: expected lines as 'inducing = 8', got 'inducing'"),
+        ("inducng = 8", "unknown argument of surrogate 'sparse' 'inducng'; did you mean 'inducing'?"),
+    ],
+)
+def test_command_refuses_what_are_no_arguments(text, message):
+    result = CliRunner().invoke(app, ["sbc", "sparse", "--arguments", text])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
 def test_command_refuses_an_unknown_surrogate():
     result = CliRunner().invoke(app, ["sbc", "gpp"])
     assert result.exit_code == 2

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import tomllib
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -209,6 +210,7 @@ def prior(
 @app.command()
 def sbc(
     surrogate: SurrogateArgument,
+    arguments: Annotated[str, typer.Option(help="Its arguments, as in experiment files: 'inducing = 8'.")] = "",
     engine: Annotated[str, typer.Option(help="What fits it.")] = "sequential",
     dimension: Annotated[int, typer.Option(help="Numbers in the space.", min=1)] = 2,
     trials: Annotated[int, typer.Option(help="Trials of each simulation.", min=1)] = 20,
@@ -234,12 +236,13 @@ def sbc(
         from bayeshpo.space import as_space
 
         space = as_space({f"x{j + 1}": (0.0, 1.0) for j in range(dimension)})
-        parts = create("surrogate", surrogate, {}), space, create("engine", engine, {})
+        table = _table(arguments)
+        parts = create("surrogate", surrogate, table), space, create("engine", engine, {})
         steps = calibrate(*parts, trials=trials, simulations=simulations, rng=Streams("sbc", seed).generator("sbc"))
         with one_blas_thread():
             *_, last = track(steps, "simulating", total=simulations, console=console, transient=True)
-        about = {"surrogate": surrogate, "engine": engine, "dimension": dimension, "trials": trials, "seed": seed}
-        record = about | last.to_record()
+        about = {"surrogate": surrogate, "arguments": table, "engine": engine}
+        record = about | {"dimension": dimension, "trials": trials, "seed": seed} | last.to_record()
         print_calibration(record, console)
         for path in save_record(record, figure.draw, output, VENUES["neurips"]):
             typer.echo(str(path))
@@ -273,6 +276,14 @@ def list_parts(
                 typer.echo(f"  {name:{width}}  {entry.summary}")
                 if kind == "suites":
                     typer.echo(fill(", ".join(entry.load()), 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
+
+
+def _table(arguments: str) -> dict[str, Any]:
+    """Arguments that were written as in an experiment's file."""
+    try:
+        return tomllib.loads(arguments)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecificationError(f"--arguments: expected lines as 'inducing = 8', got {arguments!r}: {error}") from None
 
 
 def _execute(plan: Plan, folder: Path, workers: int | None, console: Console) -> bool:

@@ -30,7 +30,8 @@ def draw(record: Mapping[str, Any], width: float) -> Drawing:
         cell.set_xticks([0.0, 0.5, 1.0])
     figure.supxlabel("rank of the true value among posterior draws, as a share", fontsize="medium")
     figure.supylabel("distribution of ranks $-$ uniform", fontsize="medium")
-    about = f"'{record['surrogate']}' with the engine '{record['engine']}'"
+    arguments = "".join(f", {name} = {value}" for name, value in record["arguments"].items())
+    about = f"'{record['surrogate']}'{arguments}, with the engine '{record['engine']}'"
     caption = (
         f"Simulation-based calibration of {about}, {record['trials']} trials in {record['dimension']} dimensions: "
         f"distribution of the ranks of true values in {len(ranks)} simulations, less the uniform one. Grey: "
