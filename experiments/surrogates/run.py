@@ -14,6 +14,7 @@ import argparse
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import norm
+from sklearn.ensemble import RandomForestRegressor
 
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.history import History
@@ -57,11 +59,13 @@ class Case:
     gradient: Callable[[np.ndarray], np.ndarray] | None = None
     told: bool = False
     limit: float = np.inf
+    choices: int = 0
 
     @property
     def space(self) -> SearchSpace:
-        """The unit cube."""
-        return as_space({f"x{j + 1}": (0.0, 1.0) for j in range(self.dimension)})
+        """The unit cube, and of so many choices one, whose column is the last."""
+        numbers: dict[str, Any] = {f"x{j + 1}": (0.0, 1.0) for j in range(self.dimension)}
+        return as_space(numbers | ({"z": [str(k) for k in range(self.choices)]} if self.choices else {}))
 
     def observed(self, X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Noisy losses (n,) at X (n, D)."""
@@ -138,6 +142,25 @@ def slopes_of_hills(X: np.ndarray) -> np.ndarray:
     return np.column_stack([4.0 * first + second, 2.0 * first + X[:, 3], -4.0 * second, X[:, 1]])
 
 
+def one_tree(X: np.ndarray) -> np.ndarray:
+    """Sixteen plateaus: the leaves of a regression tree."""
+    return _forest(1).predict(X)
+
+
+def forest(X: np.ndarray) -> np.ndarray:
+    """The mean of ten such trees."""
+    return _forest(10).predict(X)
+
+
+@cache
+def _forest(trees: int) -> RandomForestRegressor:
+    """Fitted to the hills, of three numbers and a choice of four that does not come in order."""
+    X = np.random.default_rng(0).random((500, 4))
+    X[:, 3] = (np.floor(4.0 * X[:, 3]) + 0.5) / 4.0
+    values = hills(np.column_stack([X[:, :2], 3.0 * X[:, 3] % 1.0, X[:, 2]]))
+    return RandomForestRegressor(trees, max_leaf_nodes=16, random_state=0).fit(X, values)
+
+
 def penalised(X: np.ndarray) -> np.ndarray:
     """Validation loss of logistic regression with a penalty for each of three groups of features."""
     return np.array([o.value for o in _penalised(X)])
@@ -177,6 +200,12 @@ CASES = {
     "few effects": Case("horseshoe", "effects of 5 of 20 numbers, noise 0.3", 20, 30, few_effects, lambda X: 0.3),
     "cliff": Case("bayesian_neural_network", "a cliff across 2 numbers", 2, 40, cliff),
     "cliff in 3": Case("bayesian_neural_network", "a cliff across 3 numbers", 3, 40, cliff),
+    "a tree": Case("bart", "a tree of 16 leaves across 3 numbers and a choice", 3, 50, one_tree, choices=4),
+    "a forest": Case("bart", "ten trees of 16 leaves across 3 numbers and a choice", 3, 50, forest, choices=4),
+    "a tree to a network": Case("bayesian_neural_network", "the same tree", 3, 50, one_tree, choices=4),
+    "a forest to a network": Case("bayesian_neural_network", "the same forest", 3, 50, forest, choices=4),
+    "no interactions to trees": Case("bart", "8 waves", 8, 40, waves),
+    "a cliff to trees": Case("bart", "a cliff across 2 numbers", 2, 40, cliff),
     "penalties": Case(
         "derivative",
         "penalties of 3 groups of features, with the hypergradient",
