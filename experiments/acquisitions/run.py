@@ -22,8 +22,8 @@ import bayeshpo
 from bayeshpo.experiment.rows import Rows
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.registry import ACQUISITIONS
+from experiments.acquisitions.problems import Case, case
 from experiments.acquisitions.report import write
-from experiments.default.problems import Case, case
 
 TRIALS = 32
 CASES = (

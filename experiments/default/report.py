@@ -1,80 +1,80 @@
-"""Tables of the comparison, and the figure of coverage."""
+"""What `experiments/default.toml` has found: mean ranks, regrets, coverage, and two surrogates search by search.
+
+uv run python -m experiments.default.report results/default
+"""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
-from problems import NAMES
-from scipy.stats import rankdata
+from scipy.stats import binomtest
 
-from bayeshpo.analysis.figures import coverage
+from bayeshpo.analysis.ahead import Ahead
+from bayeshpo.analysis.figures import coverage as figure
 from bayeshpo.analysis.figures.style import Drawing
+from bayeshpo.analysis.fits import fits_of
+from bayeshpo.analysis.recommended import recommended_regret
 from bayeshpo.analysis.record import save_record
+from bayeshpo.analysis.regret import Regret, simple_regret
+from bayeshpo.experiment.store import Results, RunRecord
+from experiments.by_suite import Suites, coverage, medians, ranks, suites, whole_seeds
 
-_LEVELS = (0.5, 0.9)
+_EXPERIMENT = Path(__file__).parents[1] / "default.toml"
+_PAIR = ("gp", "warped_outcome")
 _WIDTH = 3.25
 
 
-def write(rows: list[dict[str, Any]], folder: Path, variants: tuple[str, ...]) -> None:
-    """table.md and the figure of coverage of finished runs, and the table on the terminal."""
-    seeds = len({row["seed"] for row in rows})
-    about = (
-        "Share of all configurations that are truly better than the best one observed after 40 trials, median over "
-        f"seeds ({seeds}). Ranks are of these shares, within a case and a seed."
-    )
-    text = "\n".join([about, "", *_regret(rows, variants), "", *_coverage(rows)])
-    (folder / "table.md").write_text(text + "\n")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    arguments = parser.parse_args()
+    runs = whole_seeds(Results(arguments.results).runs())
+    regrets, of = simple_regret(runs), suites(_EXPERIMENT)
+    predicted = [line for name in _PAIR for line in ("", *coverage(runs, of, name))]
+    text = "\n".join([*ranks(regrets, runs, of), "", *_paired(regrets, runs, of), "", *medians(regrets), *predicted])
+    (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)
-    positions = _positions(rows)["tables"]
-    if positions:
-        save_record({"positions": positions}, _draw, folder, _WIDTH)
+    distances = {name: Ahead.of(fits_of([r for r in runs if r.searcher == name])).distance.tolist() for name in _PAIR}
+    save_record({"distances": distances}, _draw, arguments.output, _WIDTH)
 
 
 def _draw(record: dict[str, Any], width: float) -> Drawing:
     """Coverage of central intervals over their nominal one."""
-    positions = np.array(record["positions"])
-    drawing = coverage.of_distances({"proposed trials": 2.0 * np.abs(positions - 0.5)}, width)
-    return replace(drawing, caption=f"The default surrogate on tables of measured trainings. {drawing.caption}")
+    drawing = figure.of_distances({name: np.array(d) for name, d in record["distances"].items()}, width)
+    return replace(drawing, caption=f"Of the next trial of searches on {len(_PAIR)} surrogates. {drawing.caption}")
 
 
-def _regret(rows: list[dict[str, Any]], variants: tuple[str, ...]) -> list[str]:
-    """Share of better configurations after all trials, and mean ranks over cases and seeds after half and all."""
-    lines = ["| case | " + " | ".join(variants) + " |", "|---|" + "---|" * len(variants)]
-    for name in NAMES:
-        cells = [[r["shares"][-1] for r in rows if (r["case"], r["variant"]) == (name, v)] for v in variants]
-        if all(cells):
-            lines.append(f"| {name} | " + " | ".join(f"{median(c):.2%}" for c in cells) + " |")
-    for what, at in (("after half of the trials", 0.5), ("after all", 1.0)):
-        ranks = _ranks(rows, variants, at)
-        lines.append(
-            f"| mean rank {what} ({len(ranks)} runs) | " + " | ".join(f"{r:.2f}" for r in ranks.mean(0)) + " |"
-        )
-    return lines
+def _paired(regrets: Sequence[Regret], runs: Sequence[RunRecord], of: Suites) -> Iterator[str]:
+    """A row a suite: in how many searches of one problem and seed the second surrogate ended better and worse."""
+    best = {(r.problem, s, r.searcher): v for r in regrets for s, v in zip(r.seeds, r.final, strict=True)}
+    recommended = {(r.problem, r.seed, r.searcher): recommended_regret(r, r.trials) for r in runs}
+    seconds = {(r.problem, r.seed, r.searcher): float(np.median([t["seconds_ask"] for t in r.trials])) for r in runs}
+    yield f"`{_PAIR[1]}` beside `{_PAIR[0]}`: searches that ended better and worse; time of a proposal."
+    yield ""
+    yield "| suite | best observed | recommended | seconds, median ratio |"
+    yield "|---|---|---|---|"
+    for suite, problems in ({**of, "all": [p for members in of.values() for p in members]}).items():
+        at = [(p, seed) for p, seed, name in best if name == _PAIR[0] and p in problems]
+        ratio = np.median([seconds[*where, _PAIR[1]] / seconds[*where, _PAIR[0]] for where in at])
+        cells = [
+            _signs([tuple(values[*where, name] for name in _PAIR) for where in at]) for values in (best, recommended)
+        ]
+        yield f"| {suite} | {' | '.join(cells)} | {ratio:.1f} |"
 
 
-def _ranks(rows: list[dict[str, Any]], variants: tuple[str, ...], at: float) -> np.ndarray:
-    """Ranks (runs, variants) within a case and a seed, where all variants have finished."""
-    found = {(r["case"], r["seed"], r["variant"]): r["shares"] for r in rows}
-    groups = sorted({key[:2] for key in found if all((*key[:2], v) in found for v in variants)})
-    shares = [[found[(*g, v)] for v in variants] for g in groups]
-    return np.array([rankdata([s[int(at * len(s)) - 1] for s in group]) for group in shares])
+def _signs(pairs: Sequence[tuple[float, ...]]) -> str:
+    """How many pairs have a second value below and above the first, and how probable that is by chance."""
+    differences = np.array([second - first for first, second in pairs])
+    better, worse = int((differences < 0.0).sum()), int((differences > 0.0).sum())
+    chance = f" (p = {binomtest(better, better + worse).pvalue:.2g})" if better + worse > 10 else ""
+    return f"{better}, {worse}{chance}"
 
 
-def _coverage(rows: list[dict[str, Any]]) -> list[str]:
-    """How many outcomes lay in central intervals of their one-step-ahead predictive."""
-    lines = ["| predictions | " + " | ".join(f"in the {q:.0%} interval" for q in _LEVELS) + " |", "|---|---|---|"]
-    for name, positions in _positions(rows).items():
-        distance = np.abs(np.array(positions) - 0.5)
-        cells = [f"{np.mean(distance <= q / 2.0):.1%}" for q in _LEVELS]
-        lines.append(f"| {name} ({len(positions)}) | " + " | ".join(cells) + " |")
-    return lines
-
-
-def _positions(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Positions of outcomes in their predictive, on the tables and on all cases."""
-    tables = [p for row in rows if "," not in row["case"] for p in row["positions"]]
-    return {"tables": tables, "all": [p for row in rows for p in row["positions"]]}
+if __name__ == "__main__":
+    main()
