@@ -15,6 +15,7 @@ from bayeshpo.analysis.ahead import Ahead
 from bayeshpo.diagnostics.decomposition import decompose
 from bayeshpo.inference.foresight import foresee
 from bayeshpo.inference.learned import information, quantiles
+from bayeshpo.inference.map import MAP
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.report import InferenceReport, checked, described, numerics_row
 from bayeshpo.inference.sensitivity import NEAR, sensitivity
@@ -225,6 +226,25 @@ def test_examinations_change_no_suggestion_and_are_rows_of_inference(looked_at):
     assert row["loo_khat_max"] > -1.0
     # Eight trials of a smooth function on the scale of 1.
     assert -30.0 < row["loo_elpd"] < 30.0
+
+
+@pytest.mark.parametrize("engine", [MAP, Sequential])
+def test_what_is_looked_at_between_trials_is_fitted_once(engine, monkeypatch):
+    fitted, fit = [], engine.fit
+
+    def counted(self, density, data, **arguments):
+        fitted.append(len(data.y))
+        return fit(self, density, data, **arguments)
+
+    monkeypatch.setattr(engine, "fit", counted)
+    searcher = bayeshpo.BayesianSearcher(n_initial=4, inference=engine())
+    s = bayeshpo.Study({"x": (0.0, 1.0), "z": (0.0, 1.0)}, searcher, seed=3)
+    for budget in range(4, 8):
+        s.optimize(lambda c: c["x"] + c["z"], budget, progress=False)
+        assert s.posterior is not None
+    # The newest trial is foretold by the fit before, which is still there.
+    assert [row.get("ahead_trial") for row in s.reports] == [None, 4, 5]
+    assert fitted == [4, 5, 6, 7]
 
 
 def test_a_surrogate_that_knows_no_noise_is_not_scored(monkeypatch):

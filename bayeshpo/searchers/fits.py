@@ -48,11 +48,13 @@ class Fits:
         """
         if len(history) in self._kept and self._kept[len(history)][0] == history.trials:
             return self._kept[len(history)][1]
-        steps = [*(_earlier(history) if self._engine.sequential else []), len(history)]
-        kept = {n: fit for n, fit in self._kept.items() if n in steps and fit[0] == history.trials[:n]}
-        begun = max(kept, default=0)
-        posterior = kept[begun][1] if kept else None
-        for n in steps:
+        earlier = _earlier(history)
+        kept = {n: fit for n, fit in self._kept.items() if n in earlier and fit[0] == history.trials[:n]}
+        # An engine that carries nothing on goes no way, but the fit before foretells the newest trials.
+        carried = self._engine.sequential
+        begun = max(kept, default=0) if carried else 0
+        posterior = kept[begun][1] if begun else None
+        for n in [*(earlier if carried else []), len(history)]:
             if n > begun:
                 posterior = self._first(n, history, rng, posterior)
                 kept[n] = history.trials[:n], posterior
