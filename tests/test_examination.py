@@ -203,3 +203,12 @@ def test_several_objectives_are_looked_at_closely():
     assert row["prior_sensitivity"].keys() == row["information"].keys()
     assert "point_distance" not in row
     assert "optimum_entropy" not in row
+
+
+def test_a_point_estimate_has_no_weights_that_could_be_off():
+    s = bayeshpo.Study(PLANE, BayesianSearcher(inference="map", n_initial=5, examine_every=6), seed=2)
+    s.optimize(lambda c: (c["x"] - 0.3) ** 2 + c["z"], 7, progress=False)
+    [found] = [row for row in s.reports if "seconds_examine" in row]
+    assert np.isfinite(found["loo_elpd"])
+    assert "loo_bad_share" not in found
+    assert "loo_khat_max" not in found

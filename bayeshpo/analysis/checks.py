@@ -97,7 +97,7 @@ CHECKS = (
     # Influential trials: leave-one-out densities are not to be relied on, and the draws are no worse for it.
     Check(
         "LOO k-hat",
-        lambda rows: f"<= {khat_in_words(rows)} for all",
+        lambda rows: f"<= {khat_in_words(rows)}",
         _of("loo_bad_share", lambda v: v <= LOO_BAD_LIMIT),
         of_draws=False,
     ),

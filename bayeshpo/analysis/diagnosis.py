@@ -69,7 +69,7 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     checks = [
         {
             "name": c.name,
-            "limit": c.limit(rows),
+            "limit": c.limit([row for row in rows if c.passed(row) is not None]),
             "failed": passed.count(False),
             "of": len(passed),
             "of_draws": c.of_draws,

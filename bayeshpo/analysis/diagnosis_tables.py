@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -10,7 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bayeshpo.analysis.ahead import NOMINAL
+from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER
 
+_HEADINGS = {"divergences": "diver-\ngences"}
+# What of a decision is shown, by its heading.
+_APART = {"point\nestimate": "point_distance", "two\nhalves": "halves_distance"}
 _COLORS = {"yes": "green", "with care": "yellow", "unknown": "yellow", "no": "red"}
 
 
@@ -29,6 +33,16 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
         soft_wrap=True,
     )
     console.print(_checks(searchers))
+    _dim(console, f"Limits: {_in_words(_limits(searchers, of_draws=True))}. 1/4: one of the four that have the number.")
+    if any(found["decisions"] for found in searchers):
+        console.print(_closely(searchers))
+        _dim(
+            console,
+            "Fits beyond a limit, which is no complaint about them: some trial weighs too much to be left out (LOO "
+            "k-hat), and a prior matters beside the data (psense). Medians of how far the proposal of a point "
+            "estimate is from that of all draws, and those of the two halves of the draws from each other, in the unit "
+            f"cube. Limits: {_in_words(_limits(searchers, of_draws=False))}.",
+        )
     for found in searchers:
         _dim(console, f"{found['searcher']}: {_actions(found)}")
     if any(found["ahead"] for found in searchers):
@@ -58,17 +72,37 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
 
 
 def _checks(searchers: Any) -> Table:
-    table = _table("Fits that did not pass a check")
-    table.add_column("searcher", no_wrap=True)
-    names: dict[str, dict[str, None]] = {}
-    for check in (c for found in searchers for c in found["checks"]):
-        names.setdefault(check["name"], {})[check["limit"]] = None
-    for name in ("fits", "passed", *(f"{n}\n{' or '.join(limits)}" for n, limits in names.items())):
-        table.add_column(name, justify="right")
+    table, names = _by_searcher("Fits that did not pass a check"), list(_limits(searchers, of_draws=True))
+    for name in ("fits", "passed", *(_HEADINGS.get(name, name.replace(" ", "\n")) for name in names)):
+        table.add_column(name, justify="right", no_wrap=True)
     for found in searchers:
         own = {c["name"]: c for c in found["checks"]}
         cells = [_failed(own.get(name), found["fits"]) for name in names]
         table.add_row(found["searcher"], str(found["fits"]), str(found["passed"]), *cells)
+    return table
+
+
+def _limits(searchers: Any, *, of_draws: bool) -> dict[str, list[str]]:
+    """The checks that some fit was held to, in their order, each with its limits in words."""
+    limits: dict[str, dict[str, None]] = {name: {} for name in (*(c.name for c in CHECKS), OTHER, FAILED)}
+    for check in (c for found in searchers for c in found["checks"] if c["of_draws"] == of_draws):
+        limits[check["name"]][check["limit"]] = None
+    return {name: list(own) for name, own in limits.items() if own}
+
+
+def _in_words(limits: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{name} {' or '.join(own)}" for name, own in limits.items())
+
+
+def _closely(searchers: Any) -> Table:
+    table, names = _by_searcher("Looked at closely"), list(_limits(searchers, of_draws=False))
+    for name in ("fits", *(name.replace(" ", "\n") for name in names), *_APART):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found in (s for s in searchers if s["decisions"]):
+        decisions, own = found["decisions"], {c["name"]: c for c in found["checks"]}
+        cells = [_failed(own.get(name), decisions["examined"]) for name in names]
+        apart = [f"{decisions[name]:.2g}" if name in decisions else "-" for name in _APART.values()]
+        table.add_row(found["searcher"], str(decisions["examined"]), *cells, *apart)
     return table
 
 
@@ -86,20 +120,11 @@ def _actions(found: Mapping[str, Any]) -> str:
         text += " Audits: " + ", ".join(f"{status} {count}" for status, count in found["audits"].items()) + "."
     if found["diagnosing"] is not None:
         text += f" Diagnostics of every fit: {found['diagnosing']:.1%} of the seconds of suggestions."
-    decisions = found["decisions"]
-    if decisions and "point_distance" in decisions:
-        text += (
-            f" {decisions['examined']} decisions looked at closely: a point estimate's proposal is "
-            f"{decisions['point_distance']:.2g} of the unit cube away (median)"
-        )
-        floor = decisions.get("halves_distance")
-        text += "." if floor is None else f", those of the two halves of the draws {floor:.2g} from each other."
     return text
 
 
 def _ahead(searchers: Any) -> Table:
-    table = _table("One step ahead")
-    table.add_column("searcher", no_wrap=True)
+    table = _by_searcher("One step ahead")
     for name in ("n", *(f"in {q:.0%}" for q in NOMINAL), "p", "1st", "2nd", "score"):
         table.add_column(name, justify="right", no_wrap=True)
     for found in searchers:
@@ -120,8 +145,7 @@ def _ahead(searchers: Any) -> Table:
 
 
 def _ahead_by_problem(searchers: Any) -> Table:
-    table = _table("One step ahead, by problem")
-    table.add_column("searcher", no_wrap=True)
+    table = _by_searcher("One step ahead, by problem")
     table.add_column("problem", overflow="fold")
     for name in ("n", *(f"in {q:.0%}" for q in NOMINAL)):
         table.add_column(name, justify="right", no_wrap=True)
@@ -137,8 +161,11 @@ def _share(interval: Mapping[str, float]) -> str:
     return f"{interval['share']:.0%} ({100 * interval['low']:.0f}-{100 * interval['high']:.0f})"
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _by_searcher(title: str) -> Table:
+    """Of numbers and their names nothing is cut; a searcher's name goes on in the next line."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("searcher", overflow="fold")
+    return table
 
 
 def _dim(console: Console, text: str) -> None:

@@ -68,11 +68,14 @@ def _left_out(posterior: Posterior) -> dict[str, Any]:
     except SpecificationError:
         return {}
     in_units = found.log_density - np.log(posterior.data.scale)
-    return {
-        "loo_elpd": float(in_units.sum()),
-        "loo_se": float(np.sqrt(len(in_units)) * in_units.std()),
+    row = {"loo_elpd": float(in_units.sum()), "loo_se": float(np.sqrt(len(in_units)) * in_units.std())}
+    size = min(part.size for part in posterior.parts)
+    if size < _DRAWS:
+        # A point estimate has no weights that could be off.
+        return row
+    return row | {
         "loo_khat_max": float(found.khat.max()),
-        "loo_bad_share": float(np.mean(found.khat > khat_limit(min(part.size for part in posterior.parts)))),
+        "loo_bad_share": float(np.mean(found.khat > khat_limit(size))),
     }
 
 
