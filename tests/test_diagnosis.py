@@ -58,6 +58,10 @@ def of(path: Path) -> list[dict[str, Any]]:
         ({"prior_sensitivity": {"noise": 0.2}, "likelihood_sensitivity": {"noise": 0.1}}, [], 0),
         ({"bfmi_min": 0.29, "khat": 0.9}, ["E-BFMI", "k-hat"], 3),
         ({"status": "not_converged"}, ["other"], 4),
+        # A proposal rests on the fits of metrics too; an audit is no fit.
+        ({"size_status": "not_converged", "size_rhat_max": 1.02, "audit_status": "differs"}, ["R-hat"], 2),
+        ({"size_status": "ok", "size_khat": 0.68, "size_chains": 4, "size_draws": 288, "khat": 0.68}, ["k-hat"], 1),
+        ({"size_status": "failed", "rhat_max": 1.02}, ["R-hat", "failed"], 5),
         ({"status": "failed", "rhat_max": None}, ["failed"], 5),
         # A point estimate has nothing to be checked, and older records lack some.
         (

@@ -141,6 +141,9 @@ def test_search_goes_to_the_edge_of_what_is_allowed(limited):
     # R-hat is a statistic: of so many fits one may be above its threshold by chance.
     assert (rows["memory_status"] == "ok").mean() > 0.9
     assert (rows["memory_seconds"] > 0.0).all()
+    # A proposal rests on that fit too: what speaks for it is on record.
+    assert ((rows["memory_rhat_max"] >= 1.0 - 1e-3) & (rows["memory_ess_bulk_min"] > 100.0)).all()
+    assert list(rows["memory_chains"] * rows["memory_draws"]) == list(rows["chains"] * rows["draws"])
 
 
 def test_while_nothing_is_within_the_search_is_for_what_is():

@@ -6,6 +6,7 @@ from typing import Any
 
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive
+from bayeshpo.inference.report import OF_A_FIT
 
 DRAWS = 64
 
@@ -37,6 +38,6 @@ class ModelBeside:
 
 
 def fit_row(name: str, posterior: Posterior) -> dict[str, Any]:
-    """A fit of something else than the loss, as entries of a row of inference."""
-    report = posterior.report
-    return {f"{name}_status": report.status, f"{name}_khat": report.khat, f"{name}_seconds": report.seconds_sample}
+    """How a fit of something else than the loss ended, and what speaks for it, as entries of a row of inference."""
+    row = posterior.report.to_row()
+    return {f"{name}_{key}": row[key] for key in OF_A_FIT} | {f"{name}_seconds": row["seconds_sample"]}

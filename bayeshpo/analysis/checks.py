@@ -17,6 +17,10 @@ from bayeshpo.inference.limits import (
     SENSITIVITY_LIMIT,
     khat_limit,
 )
+from bayeshpo.inference.report import OF_A_FIT
+
+# What the name of an entry ends with that says how a fit ended.
+_STATUS = "_status"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,21 @@ class Check:
     passed: Callable[[Row], bool | None]
     of_draws: bool = True
 
+    def passed_by(self, row: Row) -> bool | None:
+        """Whether all fits of a row keep to the limit; None where none has the number."""
+        said = [passed for fit in fits_in(row) if (passed := self.passed(fit)) is not None]
+        return all(said) if said else None
+
+
+def fits_in(row: Row) -> list[Row]:
+    """The fit of the loss, and those of what is modelled beside it, as metrics, each as a row."""
+    return [row, *({key: row.get(f"{name}_{key}") for key in OF_A_FIT} for name in beside(row))]
+
+
+def beside(row: Row) -> list[str]:
+    """Names of what is modelled beside the loss."""
+    return [key.removesuffix(_STATUS) for key in row if key.endswith(_STATUS) and key != "audit_status"]
+
 
 def _of(column: str, holds: Callable[[float], bool]) -> Callable[[Row], bool | None]:
     def passed(row: Row) -> bool | None:
@@ -51,7 +70,7 @@ def _of(column: str, holds: Callable[[float], bool]) -> Callable[[Row], bool | N
 
 def _size(row: Row) -> int:
     """Number of draws; 0 where that is not on record, as in older results in small form."""
-    return row.get("chains", 0) * row.get("draws", 0)
+    return (row.get("chains") or 0) * (row.get("draws") or 0)
 
 
 def _few_divergences(row: Row) -> bool | None:
@@ -111,9 +130,14 @@ OTHER, FAILED = "other", "failed"
 def complaints(row: Row) -> list[str]:
     """Names of the checks of its draws that a fit did not pass; empty if it may be used.
 
-    "failed" alone where there is no posterior, "other" where only the engine's own checks speak against it.
+    "failed" alone where there is no posterior, "other" where only the engine's own checks speak against it. A proposal
+    rests on all fits of its row, so that what is said of any of them is said of it.
     """
-    if row["status"] == "failed":
+    return list(dict.fromkeys(name for fit in fits_in(row) for name in _complaints(fit)))
+
+
+def _complaints(fit: Row) -> list[str]:
+    if fit["status"] == "failed":
         return [FAILED]
-    found = [check.name for check in CHECKS if check.of_draws and check.passed(row) is False]
-    return found or ([OTHER] if row["status"] != "ok" else [])
+    found = [check.name for check in CHECKS if check.of_draws and check.passed(fit) is False]
+    return found or ([OTHER] if fit["status"] != "ok" else [])

@@ -69,13 +69,13 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     checks = [
         {
             "name": c.name,
-            "limit": c.limit([row for row in rows if c.passed(row) is not None]),
+            "limit": c.limit([row for row in rows if c.passed_by(row) is not None]),
             "failed": passed.count(False),
             "of": len(passed),
             "of_draws": c.of_draws,
         }
         for c in CHECKS
-        if (passed := [said for row in rows if (said := c.passed(row)) is not None])
+        if (passed := [said for row in rows if (said := c.passed_by(row)) is not None])
     ]
     for name, limit in ((OTHER, "the engine's own"), (FAILED, "a posterior")):
         if failed[name]:

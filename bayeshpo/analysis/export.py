@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayeshpo.analysis.checks import beside
 from bayeshpo.analysis.comparisons import read_comparisons, write_comparisons
 from bayeshpo.analysis.kept import RELEVANT, open_kept, relevant_slice
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, RunRecord, plain, write_json
+from bayeshpo.inference.report import OF_A_FIT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,9 +98,11 @@ def _clear(target: Path) -> None:
 def _export_run(run: RunRecord, folder: Path, with_slice: bool) -> None:
     folder.mkdir(parents=True)
     write_json(folder / "spec.json", run.spec)
+    of_trials = (*_TRIAL_COLUMNS, "configuration") if with_slice else _TRIAL_COLUMNS
+    of_fits = {f"{name}_{key}": None for row in run.inference for name in beside(row) for key in OF_A_FIT}
     for name, rows, columns in (
-        ("trials.jsonl", run.trials, (*_TRIAL_COLUMNS, "configuration") if with_slice else _TRIAL_COLUMNS),
-        ("inference.jsonl", run.inference, _INFERENCE_COLUMNS),
+        ("trials.jsonl", run.trials, of_trials),
+        ("inference.jsonl", run.inference, (*_INFERENCE_COLUMNS, *of_fits)),
     ):
         lines = [json.dumps(plain({key: row[key] for key in columns if key in row})) + "\n" for row in rows]
         if lines:

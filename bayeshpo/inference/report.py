@@ -12,6 +12,11 @@ from bayeshpo.inference.convergence import Convergence, bfmi
 from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, RHAT_LIMIT
 
 Status = Literal["ok", "not_converged", "failed"]
+# What a row of inference has of a fit of something else than the loss, after that one's name.
+OF_A_FIT = (
+    "status", "reason", "action", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min",
+    "mcse_max", "divergences", "bfmi_min", "khat",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bayeshpo.analysis.checks import beside
 from bayeshpo.analysis.report.blocks import Column
 
 # By entry of a row; older records lack some, and no engine has all.
@@ -59,6 +60,8 @@ _STATUS = "_status"
 _STATUSES = {"audit_status": Column("audit", "comparison with a fresh fit of NUTS", numeric=False)}
 # Of a fit of something else than the loss (`bayeshpo.acquisitions.beside.fit_row`).
 _BESIDE = {
+    "rhat_max": Column("R-hat of {}", "largest over hyperparameters of the fit of {}"),
+    "ess_bulk_min": Column("bulk ESS of {}", "smallest effective sample size of the fit of {}"),
     "khat": Column("k-hat of {}", "Pareto shape of importance weights of the fit of {}"),
     "seconds": Column("s of {}", "seconds of the fit of {}"),
 }
@@ -72,10 +75,10 @@ BY_HYPERPARAMETER = {
 
 def known_measures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     """The measures that some row has; of what is modelled beside the loss, as metrics, those of its own fits too."""
-    beside = [name.removesuffix(_STATUS) for name in statuses(rows) if name not in _STATUSES]
+    others = dict.fromkeys(name for row in rows for name in beside(row))
     of_others = {
         f"{name}_{what}": Column(about.title.format(name), about.meaning.format(name))
-        for name in beside
+        for name in others
         for what, about in _BESIDE.items()
     }
     every = MEASURES | of_others
