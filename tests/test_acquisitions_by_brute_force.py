@@ -60,14 +60,9 @@ def test_the_remaining_regret_is_that_of_many_functions(line, functions):
     n = len(found.regret)
     assert n == COPIES * 64
     assert found.regret.mean() == pytest.approx(regret.mean(), abs=5.0 * regret.std() / np.sqrt(n))
-    share = np.bincount(functions.argmin(axis=1), minlength=len(GRID)) / len(functions)
-    entropy = -np.sum(share[share > 0] * np.log(share[share > 0]))
-    # Plugged in, an entropy is too low by (cells - 1) / 2n (Miller 1955).
-    spread = np.sqrt(np.sum(share[share > 0] * np.log(share[share > 0]) ** 2) - entropy**2)
-    assert found.candidates == len(GRID)
-    assert found.entropy * np.log(found.candidates) == pytest.approx(
-        entropy, abs=5.0 * spread / np.sqrt(n) + (len(GRID) - 1) / (2 * n)
-    )
+    place = GRID[functions.argmin(axis=1)]
+    assert found.place.mean(axis=0) == pytest.approx(place.mean(axis=0), abs=5.0 * place.std() / np.sqrt(n))
+    assert found.place.std(axis=0) == pytest.approx(place.std(axis=0), abs=5.0 * place.std() / np.sqrt(n))
 
 
 def test_noisy_expected_improvement_by_brute_force(line, functions):

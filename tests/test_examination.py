@@ -22,7 +22,7 @@ from bayeshpo.inference.stacked import StackedSurrogate, left_out
 from bayeshpo.inference.stacking import LeaveOneOut, mixed
 from bayeshpo.searchers.bayesian import BayesianSearcher
 from bayeshpo.searchers.datatree import _predict
-from bayeshpo.searchers.examination import _by_halves, _decision, _place
+from bayeshpo.searchers.examination import _by_halves, _decision, _entropy, _place
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.space import as_space
 
@@ -168,6 +168,22 @@ def test_places_are_quantiles_where_a_hyperparameter_is_active():
     np.testing.assert_allclose(found["n"], 0.7)
     points[:, n] = -1.0
     assert set(_place(points, space)) == {"x"}
+
+
+def test_entropy_is_of_the_space_and_not_of_the_candidates():
+    space, rng = as_space({"x": (0.0, 1.0), "kind": ["a", "b"]}), np.random.default_rng(0)
+    x, kind = (space.names.index(name) for name in ("x", "kind"))
+    # Anywhere; in the lower half of x; at one kind; within a twentieth, each at a place of its own.
+    anywhere = space.sample(4000, rng)
+    halved, one, near = anywhere.copy(), anywhere.copy(), anywhere.copy()
+    halved[:, x] /= 2.0
+    one[:, kind] = anywhere[0, kind]
+    near[:, x], near[:, kind] = 0.41 + 0.03 * rng.random(4000), anywhere[0, kind]
+    whole = np.log(20.0) + np.log(2.0)
+    exact = (1.0, (np.log(10.0) + np.log(2.0)) / whole, np.log(20.0) / whole, 0.0)
+    # Plugged-in entropies are off by (cells - 1) / 2n (Miller 1955), and the kinds' shares by 1 / sqrt(n) or so.
+    for points, entropy in zip((anywhere, halved, one, near), exact, strict=True):
+        assert _entropy(points, space, rng) == pytest.approx(entropy, abs=0.01)
 
 
 def examined(searcher, **arguments):

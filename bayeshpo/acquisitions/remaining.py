@@ -22,21 +22,11 @@ class Remaining:
         Where each function is lowest (R, D), and how low (R,).
     regret
         f at the recommendation less the minimum (R,).
-    candidates
-        Number of points among which the minima are.
     """
 
     place: np.ndarray
     value: np.ndarray
     regret: np.ndarray
-    candidates: int
-
-    @property
-    def entropy(self) -> float:
-        """Of the minimum's place, by how often it is each of the candidates; 1 if all of them are equally likely."""
-        _, times = np.unique(self.place, axis=0, return_counts=True)
-        share = times / times.sum()
-        return float(-np.sum(share * np.log(share)) / np.log(self.candidates)) if self.candidates > 1 else 0.0
 
 
 def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
@@ -50,4 +40,4 @@ def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remainin
     place = np.take_along_axis(points, paths.argmin(axis=2)[:, :, None], axis=1)
     value = paths.min(axis=2)
     regret = paths[:, :, -1] - value
-    return Remaining(place.reshape(-1, place.shape[2]), value.ravel(), regret.ravel(), len(outlook.evidence.candidates))
+    return Remaining(place.reshape(-1, place.shape[2]), value.ravel(), regret.ravel())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Draws of the hyperparameters that decide each by itself.
 _DRAWS = 128
 _PROBABILITIES = (0.05, 0.5, 0.95)
+# Intervals of a hyperparameter's positions that an entropy tells apart.
+_INTERVALS = 20
 
 
 def examination(
@@ -186,11 +188,30 @@ def _remaining(known: Beliefs, history: History, rng: Streams) -> dict[str, Any]
     if found is None:
         return {}
     return {
-        "optimum_entropy": found.entropy,
+        "optimum_entropy": _entropy(found.place, history.space, rng.generator("anywhere", next_index(history))),
         "optimum_place": _place(found.place, history.space),
         "regret_expected": float(found.regret.mean()),
         "regret_quantiles": np.quantile(found.regret, _PROBABILITIES).tolist(),
     }
+
+
+def _entropy(points: np.ndarray, space: SearchSpace, rng: np.random.Generator) -> float:
+    """How little is known of where points (R, D) are: 0 if they are all at one place, 1 if they may be anywhere.
+
+    Entropies of their positions by each hyperparameter, in twentieths of the unit interval and where it is inactive, in
+    units of those of points from all of the space. Not of the candidates that they are chosen from: there are more of
+    these near good trials, so that a place that is known well would seem to be one of many.
+    """
+    own, anywhere = (sum(map(_of_intervals, places.T)) for places in (points, space.sample(len(points), rng)))
+    return min(float(own / anywhere), 1.0) if anywhere > 0.0 else 0.0
+
+
+def _of_intervals(at: np.ndarray) -> float:
+    """Entropy (nats) of positions (R,), inactive ones in an interval of their own."""
+    interval = np.where(at == INACTIVE, -1, np.minimum(np.floor(_INTERVALS * at), _INTERVALS - 1))
+    _, times = np.unique(interval, return_counts=True)
+    share = times / times.sum()
+    return float(-np.sum(share * np.log(share)))
 
 
 def _place(points: np.ndarray, space: SearchSpace) -> dict[str, list[float]]:
