@@ -130,6 +130,19 @@ def test_verdict_says_what_was_built_in(changes, trust, text, tmp_path: Path):
     assert all(i["low"] <= i["share"] <= i["high"] for i in ahead["intervals"])
 
 
+def test_outcomes_that_were_hardly_expected_are_no_matter_of_chance(tmp_path: Path):
+    # Seven of 90 are beyond all that was predicted, the others as they should be: 50 and 90 % intervals do not notice.
+    pit = np.append(np.linspace(0.03, 0.97, 83), np.full(7, 1e-6))
+    write_experiment(tmp_path, {"branin": {}}, ("bayesian",), 1, 95)
+    rows = [diagnosed(n, np.random.default_rng(n)) | {"ahead_pit": p} for n, p in enumerate(pit, start=5)]
+    write_run(tmp_path, "branin", "bayesian", 0, [trial(i, 1.0) for i in range(95)], inference=rows)
+    [found] = of(tmp_path)
+    assert all(i["low"] <= i["nominal"] <= i["high"] for i in found["ahead"]["intervals"])
+    assert found["ahead"]["uniformity"] > 0.01
+    assert found["trust"] == "no"
+    assert "its 99% intervals held 92% of 90 next trials" in found["verdict"]
+
+
 def test_coverage_by_problem_shows_what_cancels_over_all(tmp_path: Path):
     write_experiment(tmp_path, {"wide": {}, "narrow": {}}, ("bayesian",), 1, 15)
     rng = np.random.default_rng(0)

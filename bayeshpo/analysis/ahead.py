@@ -16,6 +16,8 @@ from bayeshpo.analysis.fits import Fits, column
 from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_difference, is_outside
 
 NOMINAL = (0.5, 0.9)
+# What lies beyond was hardly expected: an interval whose misses the others, and tests of uniformity, do not notice.
+FAR = 0.99
 # Places at which distribution functions are looked at.
 POSITIONS = 100
 
@@ -88,8 +90,12 @@ class Ahead:
         """Of the intervals of `NOMINAL`; none without predictions."""
         if not len(self):
             return []
-        hits = {nominal: int((self.distance <= nominal).sum()) for nominal in NOMINAL}
-        return [Coverage(q, count / len(self), *binomial_interval(count, len(self))) for q, count in hits.items()]
+        return [self.covered_by(nominal) for nominal in NOMINAL]
+
+    def covered_by(self, nominal: float) -> Coverage:
+        """Of the central interval of this share; there must be predictions."""
+        hits = int((self.distance <= nominal).sum())
+        return Coverage(nominal, hits / len(self), *binomial_interval(hits, len(self)))
 
     @property
     def mean_log_score(self) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.ahead import Ahead
+from bayeshpo.analysis.ahead import FAR, Ahead
 from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
 from bayeshpo.analysis.fits import Fits, by_problem, by_searcher, column, fits_of, rows_of
 from bayeshpo.errors import SpecificationError
@@ -105,6 +105,7 @@ def _ahead(ahead: Ahead) -> dict[str, Any] | None:
     return {
         "trials": len(ahead),
         "intervals": _intervals(ahead),
+        "far": asdict(ahead.covered_by(FAR)),
         "uniformity": ahead.uniformity,
         "uniformity_halves": {name: half.uniformity if len(half) else None for name, half in halves.items()},
         "leaves_band": ahead.leaves_band,
@@ -157,7 +158,8 @@ def _verdict(found: dict[str, Any]) -> tuple[str, str]:
             f"{start} ({sentence}); whether the model fits is not known, for there are no one-step-ahead predictions "
             "on record."
         )
-    narrow, wide = (_off(ahead, side) for side in (-1.0, 1.0))
+    intervals = list(reversed(ahead["intervals"]))
+    narrow, wide = _off(ahead, -1.0, [*intervals, ahead["far"]]), _off(ahead, 1.0, intervals)
     if narrow:
         cause = (
             "The model is to blame, not the computation" if computed == "yes" else "Model or computation are to blame"
@@ -203,9 +205,9 @@ def _computation(found: dict[str, Any]) -> tuple[str, str]:
     return ("yes" if share >= _SOUND and not differing else "with care"), text
 
 
-def _off(ahead: dict[str, Any], side: float) -> str:
-    """The widest interval that holds surely too few (side -1) or too many (1) outcomes, in words; empty if none."""
-    for interval in reversed(ahead["intervals"]):
+def _off(ahead: dict[str, Any], side: float, intervals: Sequence[dict[str, float]]) -> str:
+    """The first of some intervals to surely hold too few (side -1) or too many (1) outcomes, in words; or empty."""
+    for interval in intervals:
         nominal, share = interval["nominal"], interval["share"]
         sure = interval["high"] < nominal if side < 0 else interval["low"] > nominal
         if sure and math.fabs(share - nominal) > _NEAR:
