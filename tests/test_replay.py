@@ -122,6 +122,12 @@ def test_commands_open_and_replay(results: Results, tmp_path: Path) -> None:
     assert "lengthscale[x1]" in opened.output
     assert "log_likelihood" in opened.output
     assert "standard deviation" in opened.output
+    # That of the last trial has no row of inference: the tree itself says how its fit ended.
+    row = next(r for r in run_named(results, "bayesian").inference if r["trial"] == 6)
+    attributes = open_kept(run_named(results, "bayesian").posteriors[0]).attrs
+    assert {name: row[name] for name in attributes} == attributes
+    assert attributes["status"] == row["status"]
+    assert f"engine {row['engine']}, action {row['action']}, status {row['status']}" in opened.output
     drawn = {path.name.split("_")[0] for path in figures.glob("*.png")}
     assert drawn == {"lengthscales.png", "predictive", "slice"}
     refused = CliRunner().invoke(app, ["posterior", *where, "--iteration", "5"])

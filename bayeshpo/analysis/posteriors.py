@@ -16,7 +16,10 @@ from bayeshpo.space import Configuration, SearchSpace, distance
 if TYPE_CHECKING:
     import pandas as pd
 
-_FIT = ("surrogate", "engine", "action", "status", "rhat_max", "ess_bulk_min", "acquisition", "acquisition_mcse")
+_FIT = (
+    "surrogate", "engine", "action", "status", "reason", "rhat_max", "ess_bulk_min", "khat", "divergences",
+    "acquisition", "acquisition_mcse",
+)  # fmt: skip
 
 
 def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Console) -> None:
@@ -28,6 +31,13 @@ def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Con
         for name, row in frame.iterrows():
             table.add_row(escape(str(name)), *(f"{value:.4g}" for value in row))
         console.print(table)
+
+
+def print_fit(row: Mapping[str, Any], console: Console) -> None:
+    """How a fit ended, by its row of inference or by the attributes of its tree, in a line."""
+    told = ", ".join(f"{key} {_shown(row[key])}" for key in _FIT if row.get(key) is not None)
+    if told:
+        console.print(f"fit: {told}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_check(found: Mapping[str, tuple[float, np.ndarray, float]], console: Console) -> None:
@@ -58,8 +68,7 @@ def print_replay(
         table.add_row(label, *values, f"{apart:.3g}")
     console.print(table)
     for row in rows:
-        told = ", ".join(f"{key} {_shown(row[key])}" for key in _FIT if row.get(key) is not None)
-        console.print(f"fit: {told}", highlight=False, soft_wrap=True)
+        print_fit(row, console)
     same = proposals["on record"] == proposals["replayed"]
     verdict = "The proposal on record is reproduced exactly." if same else "The proposal on record is NOT reproduced."
     console.print(f"[{'green' if same else 'red'}]{verdict}[/]", highlight=False)

@@ -59,7 +59,7 @@ def posterior(
     with refusals():
         from bayeshpo.analysis.hyperparameter_table import hyperparameter_tables
         from bayeshpo.analysis.kept import open_kept
-        from bayeshpo.analysis.posteriors import print_check, print_posterior
+        from bayeshpo.analysis.posteriors import print_check, print_fit, print_posterior
         from bayeshpo.analysis.predictive_check import predictive_check
         from bayeshpo.diagnostics.replay import find_run
         from bayeshpo.experiment.store import Results
@@ -75,6 +75,7 @@ def posterior(
         tree = open_kept(kept[n])
         title, console = f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", Console()
         print_posterior(title, hyperparameter_tables(tree), console)
+        print_fit(tree.attrs, console)
         print_check(predictive_check(tree), console)
         groups = ", ".join(sorted(tree.children))
         typer.echo(f"groups: {groups}")

@@ -122,7 +122,7 @@ class Posterior:
         if self.report.status != "failed":
             groups |= {"power_scaling/posterior": groups["posterior"]} | self._log_components(Q)
         tree = xr.DataTree.from_dict(groups)
-        tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
+        tree.attrs = {"surrogate": self.density.surrogate.name} | self.report.attributes
         return tree
 
     def _log_components(self, Q: np.ndarray) -> dict[str, xr.Dataset]:

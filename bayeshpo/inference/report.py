@@ -12,7 +12,7 @@ from bayeshpo.inference.convergence import Convergence, bfmi
 from bayeshpo.inference.limits import BFMI_LIMIT, DIVERGENCE_LIMIT, ESS_LIMIT, RHAT_LIMIT
 
 Status = Literal["ok", "not_converged", "failed"]
-# What a row of inference has of a fit of something else than the loss, after that one's name.
+# What a row of inference has of a fit of something else than the loss, after that one's name; and a tree of its own.
 OF_A_FIT = (
     "status", "reason", "action", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min",
     "mcse_max", "divergences", "bfmi_min", "khat",
@@ -85,6 +85,12 @@ class InferenceReport:
         if self.ess_bulk_min is None or self.seconds_sample <= 0.0:
             return None
         return self.ess_bulk_min / self.seconds_sample
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What a tree says of the fit that it is of: how it ended, and the numbers that there are."""
+        row = self.to_row()
+        return {name: row[name] for name in ("engine", "n", *OF_A_FIT) if row[name] is not None}
 
     def to_row(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -101,7 +101,7 @@ class StackedPosterior:
         groups |= {group: first[group].to_dataset() for group in ("observed_data", "constant_data")}
         groups["stacking"] = xr.Dataset({"weight": ("member", self.weights)}, {"member": names})
         tree = xr.DataTree.from_dict(groups)
-        tree.attrs = {"surrogate": self.density.surrogate.name, "engine": self.report.engine}
+        tree.attrs = {"surrogate": self.density.surrogate.name} | self.report.attributes
         return tree
 
     def _rows(self, member: int, count: int, n: int) -> np.ndarray:
