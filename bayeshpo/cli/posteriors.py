@@ -75,7 +75,7 @@ def posterior(
         tree = open_kept(kept[n])
         title, console = f"{found.problem}, {found.searcher}, seed {found.seed}, {n} trials", Console()
         print_posterior(title, hyperparameter_tables(tree), console)
-        print_fit(tree.attrs, console)
+        print_fit({str(name): value for name, value in tree.attrs.items()}, console)
         print_check(predictive_check(tree), console)
         groups = ", ".join(sorted(tree.children))
         typer.echo(f"groups: {groups}")

@@ -51,7 +51,8 @@ class InferenceReport:
         Pareto shape of importance weights, and how many equally weighted draws they are worth (engines that weigh draws
         only; Vehtari et al. 2024; Kish 1965).
     evidence_increment
-        Log predictive density of the newest trial before it entered (sequential engines only).
+        Log predictive density of the trials that are new to the engine, before they entered: of one that is carried on
+        the newest, of one that begins anew with each fit (smc, laplace, advi, pathfinder) all of them.
     seconds_compile, seconds_sample, seconds_diagnose
         Wall time: of compiling, of finding the draws, and of the convergence diagnostics.
     """

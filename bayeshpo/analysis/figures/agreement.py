@@ -12,7 +12,7 @@ from bayeshpo.analysis.figures.style import PRIOR, Drawing, Look, guides, legend
 from bayeshpo.analysis.fits import Fits, column, rows_of
 from bayeshpo.analysis.wording import counted, words
 
-NOTHING = "no decision was compared with a point estimate's"
+NOTHING = "no fit was looked at closely (examine_every): no decision was compared with a point estimate's"
 # Of a point estimate, the same of two halves of the draws, and what it is.
 _SHOWN = {
     "point_distance": ("halves_distance", "distance of\nthe proposals"),

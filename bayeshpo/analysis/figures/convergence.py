@@ -32,7 +32,7 @@ _MEASURES = (
     _Measure("rhat_max", "largest $\\widehat{R}$", RHAT_LIMIT),
     _Measure("ess_bulk_min", "smallest\nbulk ESS", ESS_LIMIT, logarithmic=True),
     _Measure("divergences", "divergences"),
-    _Measure("khat", "$\\widehat{k}$ of\nreused draws"),
+    _Measure("khat", "$\\widehat{k}$ of\nweighted draws"),
     _Measure("seconds_sample", "seconds\nper fit", logarithmic=True),
 )
 
@@ -135,7 +135,7 @@ def _caption(fits: Sequence[Fits], measures: Sequence[_Measure]) -> str:
     shown = {m.column for m in measures}
     between = "divergent transitions; " if "divergences" in shown else ""
     if "khat" in shown:
-        between += f"Pareto k-hat of reweighted draws, with its limit {khat_in_words(rows_of(fits))}; "
+        between += f"Pareto k-hat of weighted draws, with its limit {khat_in_words(rows_of(fits))}; "
     return (
         f"Convergence of every fit of the surrogate against the number of trials it saw: {len(rows_of(fits))} fits, "
         f"{counted(seeds, 'seed')} on {where}, one thin line per run. Largest R-hat and smallest bulk effective sample "

@@ -16,7 +16,7 @@ from bayeshpo.analysis.fits import Fits
 from bayeshpo.analysis.recommended import remaining_regret
 from bayeshpo.analysis.wording import counted, words
 
-NOTHING = "no expectation of the optimum is on record"
+NOTHING = "no fit was looked at closely (examine_every): no expectation of the optimum is on record"
 _BELOW = 1e-9
 
 

@@ -15,7 +15,7 @@ from bayeshpo.analysis.spaces import optima_of
 from bayeshpo.analysis.wording import counted, words
 from bayeshpo.space import INACTIVE
 
-NOTHING = "no quantiles of the optimum's place are on record"
+NOTHING = "no fit was looked at closely (examine_every): no quantiles of the optimum's place are on record"
 _MOST = 12
 # Inches for the legend below the panels.
 _LEGEND = 0.5

@@ -1,4 +1,4 @@
-"""What became of the posterior from trial to trial: k-hat and effective number of reused draws, and what was done."""
+"""What became of the posterior from trial to trial: k-hat and effective number of weighted draws, and what was done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bayeshpo.analysis.figures.style import WARNING, WIDE, Drawing, guides, new_
 from bayeshpo.analysis.fits import Fits, Row, column
 from bayeshpo.analysis.wording import counted, words
 
-NOTHING = "no posterior was reused"
+NOTHING = "no posterior has weighted draws, reused ones or those of an approximation"
 # From what costs least to what is worst; Okabe and Ito's colours, and a marker each.
 _ACTIONS = {
     "reweighted": ("#56B4E9", "o"), "moved": ("#0072B2", "s"), "sampled": ("#0072B2", "s"), "retried": ("#E69F00", "^"),
@@ -26,7 +26,7 @@ _OTHERS = ("#8C8C8C", "v")
 
 
 def draw(fits: Sequence[Fits], width: float) -> list[Drawing]:
-    """Figures of at most four problems each, of the searchers that reuse posteriors; none without any."""
+    """Figures of at most four problems each, of the searchers that weigh draws, whosever; none without any."""
     reusing = {run.searcher for run, rows in fits if any(row.get("khat") is not None for row in rows)}
     kept = [(run, rows) for run, rows in fits if run.searcher in reusing]
     return [_figure(page, width) for page in pages("reuse", kept, lambda row: True, columns_fitting(width))]
@@ -43,8 +43,8 @@ def _figure(page: Page, width: float) -> Drawing:
             khat.axhline(limit, color=WARNING, linestyle="--", linewidth=0.8)
         _points(effective, rows, "ess_importance")
         _shares(actions, rows)
-    grid[0, 0].set_ylabel("$\\widehat{k}$ of\nreused draws", multialignment="center")
-    grid[1, 0].set_ylabel("effective\nreused draws", multialignment="center")
+    grid[0, 0].set_ylabel("$\\widehat{k}$ of\nweighted draws", multialignment="center")
+    grid[1, 0].set_ylabel("effective\nweighted draws", multialignment="center")
     grid[2, 0].set_ylabel("share\nof fits", multialignment="center")
     grid[2, 0].set_ylim(0.0, 1.0)
     titles(grid, page)
@@ -57,7 +57,7 @@ def _figure(page: Page, width: float) -> Drawing:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if width >= WIDE else 3)
     done = ", ".join(f"{words(action)} {counts[action]}" for action in _ordered(counts))
     caption = (
-        f"What the {words(page.searcher)} searcher did with its posterior when a trial entered: k-hat of the reused "
+        f"What the {words(page.searcher)} searcher did with its posterior when a trial entered: k-hat of the weighted "
         f"draws (limit {khat_in_words(page.rows)}, dashed) and their effective number, one point a fit, "
         f"{counted(page.seeds, 'seed')} on each problem; and the share of actions, by the number of trials seen. Of "
         f"{sum(counts.values())} fits: {done}."

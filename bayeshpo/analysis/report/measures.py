@@ -26,7 +26,9 @@ MEASURES = {
     "step_size": Column("step size", "of a gradient sampler, mean over chains"),
     "condition_max": Column("condition", "largest condition number of the draws' covariances"),
     "jitter_max": Column("jitter", "largest amount added to a covariance's diagonal"),
-    "evidence_increment": Column("evidence", "log predictive density of the newest trials before they entered"),
+    "evidence_increment": Column(
+        "evidence", "log predictive density of the newest trials before they entered; of all where fits begin anew"
+    ),
     "ahead_log_score": Column("log score", "log density of the next trial, predicted before it entered"),
     "ahead_pit": Column("PIT", "share of the predictive distribution below the next trial's loss"),
     "loo_elpd": Column("LOO", "expected log predictive density, leaving one trial out"),
