@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +29,12 @@ from bayeshpo.experiment.runner import run_plan
 from bayeshpo.experiment.store import Results, RunRecord
 from bayeshpo.experiment.worker import Progress
 from bayeshpo.history import History
+from bayeshpo.inference.density import LogDensity
 from bayeshpo.inference.laplace import Laplace
 from bayeshpo.inference.map import MAP
+from bayeshpo.inference.posterior import Posterior
 from bayeshpo.space import as_space
+from bayeshpo.surrogates.base import TrainingData
 from bayeshpo.surrogates.gp import GaussianProcess
 
 TOML = """
@@ -220,14 +225,39 @@ def test_the_command_compares_surrogates_and_leaves_a_record(results: Results, m
     assert record["runs"] == [run_named(results, "bayesian").run_id]
     for said in ("one step", "leave-", "one-out", "weight", "predicts the next trial best", "surrogates.json"):
         assert said in result.output
+    # A point estimate has no weights that could be off.
+    assert {row["bad_khat"] for row in record["surrogates"]} == {None}
     alone = CliRunner().invoke(app, [*where, "--surrogates", "gp"])
     assert alone.exit_code == 0, alone.output
+    assert "standard errors" not in alone.output
     assert [row["surrogate"] for row in json.loads((results.path / "surrogates.json").read_text())["surrogates"]] == [
         "gp"
     ]
     refused = CliRunner().invoke(app, [*where, "--surrogates", "gpp"])
     assert refused.exit_code == 2
     assert "did you mean 'gp'?" in refused.stderr
+
+
+def test_a_surrogate_that_cannot_be_fitted_is_left_out_by_its_name(results: Results, monkeypatch: pytest.MonkeyPatch):
+    fit = MAP.fit
+
+    def fails(self: MAP, density: LogDensity, data: TrainingData, **arguments: Any) -> Posterior:
+        found = fit(self, density, data, **arguments)
+        if density.surrogate.name == "gp" or len(data.y) != 5:
+            return found
+        return replace(found, report=replace(found.report, status="failed", reason="by the test"))
+
+    monkeypatch.setattr(MAP, "fit", fails)
+    where = ["compare-surrogates", str(results.path), "--run", "branin/bayesian/0", "--inference", "map"]
+    result = CliRunner().invoke(app, [*where, "--surrogates", "additive,gp"])
+    assert result.exit_code == 0, result.output
+    assert "'additive' is left out: surrogate 'additive', 5 trials: by the test" in result.stderr
+    assert [row["surrogate"] for row in json.loads((results.path / "surrogates.json").read_text())["surrogates"]] == [
+        "gp"
+    ]
+    refused = CliRunner().invoke(app, [*where, "--surrogates", "additive"])
+    assert refused.exit_code == 2
+    assert "5 trials: by the test" in refused.stderr
 
 
 def test_the_usual_surrogates_are_those_that_can_stand_for_all_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,9 +288,10 @@ def test_tables_cut_nothing_at_eighty_columns() -> None:
         "ahead_weight": 0.5, "loo_difference": -123.4, "loo_se": 12.3, "loo_weight": 0.5, "bad_khat": 1.0,
         "in_50": 1.0, "in_90": 0.9, "trials": 20,
     }  # fmt: skip
-    text = _printed([row, row])
+    text = _printed([row, row | {"bad_khat": None}])
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     assert text.count("bayesian_neural_network -123.4 ± 12.3") == 2
+    assert text.split("\n")[0] == "Log densities less those of the first surrogate, ± standard error"
     assert text.split("\n")[1].split() == ["one", "step", "leave-", "bad", "in", "in"]
     assert text.split("\n")[2].split() == [
         "surrogate",
@@ -274,3 +305,11 @@ def test_tables_cut_nothing_at_eighty_columns() -> None:
         "90",
         "%",
     ]
+
+
+def test_what_is_the_same_is_not_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    said = Predictions(rng.normal(size=9), rng.normal(size=9), rng.random(9), 0.0, 0.0)
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_surrogates(list(compare({"one": [said], "other": [said]})), ["branin/bayesian/0"], console)
+    assert "not told apart from it: other." in console.export_text()

@@ -27,10 +27,10 @@ def print_posterior(title: str, tables: Mapping[str, pd.DataFrame], console: Con
     for member, frame in tables.items():
         # Its Monte Carlo errors follow from sd and ESS.
         frame = frame[[column for column in frame.columns if not str(column).startswith("mcse")]]
-        table = _table(f"{title}: {member}" if member else title, ["hyperparameter", *map(str, frame.columns)])
+        table = _table(["hyperparameter", *map(str, frame.columns)])
         for name, row in frame.iterrows():
             table.add_row(escape(str(name)), *(f"{value:.4g}" for value in row))
-        console.print(table)
+        _print(f"{title}: {member}" if member else title, table, console)
 
 
 def print_fit(row: Mapping[str, Any], console: Console) -> None:
@@ -43,11 +43,11 @@ def print_fit(row: Mapping[str, Any], console: Console) -> None:
 def print_check(found: Mapping[str, tuple[float, np.ndarray, float]], console: Console) -> None:
     """A row a statistic of the standardised losses: observed, and in replications."""
     columns = ["standardised losses", "observed", "5 %", "50 %", "95 %", "share below"]
-    table = _table("Posterior predictive check", columns)
+    table = _table(columns)
     for name, (value, quantiles, share) in found.items():
         table.add_row(name, f"{value:.3g}", *(f"{q:.3g}" for q in quantiles), f"{share:.3f}")
     if found:
-        console.print(table)
+        _print("Posterior predictive check", table, console)
 
 
 def print_replay(
@@ -60,13 +60,12 @@ def print_replay(
 ) -> None:
     """A row a proposal, with its distance from the one on record; then the fit behind it."""
     names = list(dict.fromkeys(name for c in proposals.values() for name in c))
-    title = f"Trial {iteration} of {run.problem}, {run.searcher}, seed {run.seed}"
-    table = _table(title, ["proposal", *names, "distance"])
+    table = _table(["proposal", *names, "distance"])
     X = space.encode(proposals.values())
     for (label, configuration), apart in zip(proposals.items(), distance(X, X[0]), strict=True):
         values = (_shown(configuration[name]) if name in configuration else "-" for name in names)
         table.add_row(label, *values, f"{apart:.3g}")
-    console.print(table)
+    _print(f"Trial {iteration} of {run.problem}, {run.searcher}, seed {run.seed}", table, console)
     for row in rows:
         print_fit(row, console)
     same = proposals["on record"] == proposals["replayed"]
@@ -76,27 +75,35 @@ def print_replay(
 
 def print_surrogates(rows: Sequence[Mapping[str, Any]], runs: Sequence[str], console: Console) -> None:
     """A row a surrogate, best one-step-ahead score first: how much lower its log densities are, and its weights."""
-    title = "Log densities less those of the first surrogate, ± standard error"
     columns = ["surrogate", "one step\nahead", "weight", "leave-\none-out", "weight", "bad\nk", "in\n50 %", "in\n90 %"]
-    table = _table(title, columns)
+    table = _table(columns)
     for row in rows:
         cells = []
         for kind in ("ahead", "loo"):
             known = row[f"{kind}_difference"] is not None
             cells.append(f"{row[f'{kind}_difference']:.1f} ± {row[f'{kind}_se']:.1f}" if known else "-")
             cells.append(f"{row[f'{kind}_weight']:.2f}")
-        table.add_row(row["surrogate"], *cells, f"{row['bad_khat']:.0%}", f"{row['in_50']:.0%}", f"{row['in_90']:.0%}")
-    console.print(table)
+        shares = ("-" if row[name] is None else f"{row[name]:.0%}" for name in ("bad_khat", "in_50", "in_90"))
+        table.add_row(row["surrogate"], *cells, *shares)
+    _print("Log densities less those of the first surrogate, ± standard error", table, console)
     console.print(f"Trials of {', '.join(runs)}.", highlight=False, soft_wrap=True)
     best = rows[0]
+    if len(rows) == 1:
+        return
     close = [r["surrogate"] for r in rows[1:] if r["ahead_difference"] >= -2.0 * r["ahead_se"]]
     told = f"'{best['surrogate']}' predicts the next trial best, {best['ahead']:.1f} over {best['trials']} predictions"
     told += f"; not told apart from it: {', '.join(close)}" if close else ", by more than two standard errors"
     console.print(f"{told}.", highlight=False, soft_wrap=True)
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+def _print(title: str, table: Table, console: Console) -> None:
+    """A table's own title would be as narrow as the table."""
+    console.print(title, style="italic", highlight=False, markup=False)
+    console.print(table)
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for i, name in enumerate(columns):
         # Of numbers nothing is cut; a long name goes on in the next line.
         table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0, overflow="fold")

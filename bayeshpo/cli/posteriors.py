@@ -162,12 +162,22 @@ def compare_surrogates(
         data_dir = found.experiment.get("data_dir")
         histories = [Replay.of(r, r.trials[-1]["index"], data_dir).whole for r in chosen]
         names = names or usual(histories)
-        engine, said = create("engine", inference, {}), {name: [] for name in names}
+        engine, said, refused = create("engine", inference, {}), {name: [] for name in names}, {}
         with one_blas_thread():
             pairs = [(name, i) for name in names for i in range(len(histories))]
             for name, i in track(pairs, "fitting", console=console, transient=True):
+                if name in refused:
+                    continue
                 rng = Streams(chosen[i].run_id, 0).generator("comparison of surrogates")
-                said[name].append(predictions(create("surrogate", name, {}), histories[i], engine, rng))
+                try:
+                    said[name].append(predictions(create("surrogate", name, {}), histories[i], engine, rng))
+                except SpecificationError as error:
+                    refused[name] = error
+        said = {name: of for name, of in said.items() if name not in refused}
+        if not said:
+            raise next(iter(refused.values()))
+        for name, error in refused.items():
+            typer.echo(f"bayeshpo: warning: '{name}' is left out: {error}", err=True)
         rows = list(compare(said))
         about: dict[str, Any] = {"engine": inference, "runs": [r.run_id for r in chosen], "surrogates": rows}
         print_surrogates(rows, [f"{r.problem}/{r.searcher}/{r.seed}" for r in chosen], console)

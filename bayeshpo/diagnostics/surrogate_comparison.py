@@ -14,8 +14,7 @@ from bayeshpo.inference.base import Engine
 from bayeshpo.inference.density import log_density
 from bayeshpo.inference.fitting import fit
 from bayeshpo.inference.foresight import foresee
-from bayeshpo.inference.limits import khat_limit
-from bayeshpo.inference.stacked import left_out
+from bayeshpo.inference.stacked import left_out, untrusted
 from bayeshpo.inference.stacking import stacked
 from bayeshpo.registry import create
 from bayeshpo.surrogates.base import Surrogate, TrainingData
@@ -38,7 +37,8 @@ class Predictions:
         Log density of each trial given those before it (m,), from the first fit on, and the share of the predictive
         distribution below its loss.
     bad
-        Share of trials whose Pareto k-hat is above its limit, so that ``loo`` cannot be trusted.
+        Share of trials whose Pareto k-hat is above its limit, so that ``loo`` cannot be trusted; NaN of a point
+        estimate, which has none.
     not_ok
         Share of fits that did not pass their checks.
     """
@@ -65,7 +65,7 @@ def predictions(
     Raises
     ------
     SpecificationError
-        If fewer than two trials are left to be predicted.
+        If fewer than two trials are left to be predicted, or the surrogate has nothing to say of them.
     """
     first = first or max(4, history.space.dimension + 2)
     places = np.flatnonzero(history.finished)
@@ -79,20 +79,22 @@ def predictions(
         data = TrainingData.of(seen, surrogate)
         posterior = fit(engine, density, data, rng=rng, previous=posterior if engine.sequential else None)
         statuses.append(posterior.report.status)
-        if n < len(places) and statuses[-1] != "failed":
+        if statuses[-1] == "failed":
+            raise SpecificationError(f"surrogate '{surrogate.name}', {n} trials: {posterior.report.reason}")
+        if n < len(places):
             at = places[n : n + 1]
             said.append(foresee(posterior, history.X[at], history.losses[at], history.standard_errors[at]))
-    if any(s is None for s in said) or statuses[-1] == "failed":
+    if any(s is None for s in said):
         raise SpecificationError(f"surrogate '{surrogate.name}': it says nothing of further trials of this study")
-    loo, bad = np.full(len(places), np.nan), 1.0
+    loo, bad = np.full(len(places), np.nan), None
     try:
         found = left_out(posterior)
-        loo, bad = found.log_density - np.log(posterior.data.scale), np.mean(found.khat > khat_limit(posterior.size))
+        loo, bad = found.log_density - np.log(posterior.data.scale), untrusted(found, posterior)
     except SpecificationError:
         pass
     scores = [(one.log_score, one.pit) for s in said if s is not None for one in s]
     ahead, pit = np.array(scores).T
-    return Predictions(loo, ahead, pit, float(bad), float(np.mean([s != "ok" for s in statuses])))
+    return Predictions(loo, ahead, pit, np.nan if bad is None else bad, float(np.mean([s != "ok" for s in statuses])))
 
 
 def usual(histories: Sequence[History]) -> list[str]:
@@ -147,7 +149,7 @@ def compare(found: Mapping[str, Sequence[Predictions]]) -> Iterator[dict[str, An
             "trials": len(pits),
             "in_50": float(np.mean(np.abs(pits - 0.5) <= 0.25)),
             "in_90": float(np.mean(np.abs(pits - 0.5) <= 0.45)),
-            "bad_khat": float(np.mean([p.bad for p in found[names[k]]])),
+            "bad_khat": _number(np.mean([p.bad for p in found[names[k]]])),
             "not_ok": float(np.mean([p.not_ok for p in found[names[k]]])),
         }
 

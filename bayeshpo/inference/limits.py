@@ -15,6 +15,8 @@ DIVERGENCE_LIMIT = 0.001
 BFMI_LIMIT = 0.3
 # Vehtari et al. (2024): above it averages over weighted draws cannot be trusted; of fewer draws see `khat_limit`.
 KHAT_LIMIT = 0.7
+# Draws of which the five largest weights make a tail that can be smoothed; of fewer there is no k-hat.
+TAIL = 25
 # Share of trials whose k-hat is above its limit when they are left out: with any of them, the error of the sum of
 # leave-one-out densities is not known (Vehtari, Gelman and Gabry 2017).
 LOO_BAD_LIMIT = 0.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from arviz_stats.base.array import array_stats
 
+from bayeshpo.inference.limits import TAIL
 from bayeshpo.inference.objectives import ObjectivesPosterior
 from bayeshpo.inference.stacked_posterior import StackedPosterior
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 # Powers of the derivative, near 1; and of the question what would be decided under another prior or likelihood.
 NEAR, FAR = (0.99, 1.01), (0.8, 1.25)
 COMPONENTS = ("prior", "likelihood")
-# Draws of which the five largest weights make a tail that can be smoothed.
-_TAIL = 25
 _diagnostics: Any = array_stats
 
 
@@ -40,7 +39,7 @@ def scaled_weights(log_component: np.ndarray, power: float) -> np.ndarray:
     if np.ptp(log_component) == 0.0:
         return np.full(len(log_component), 1.0 / len(log_component))
     log_weights = (power - 1.0) * log_component
-    if len(log_weights) >= _TAIL:
+    if len(log_weights) >= TAIL:
         log_weights = _diagnostics.power_scale_lw(log_component, alpha=power)
     weights = np.exp(log_weights - log_weights.max())
     return weights / weights.sum()

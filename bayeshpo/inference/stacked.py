@@ -15,7 +15,7 @@ import numpy as np
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import LogDensity, density_of, log_density
-from bayeshpo.inference.limits import khat_limit
+from bayeshpo.inference.limits import TAIL, khat_limit
 from bayeshpo.inference.posterior import Posterior
 from bayeshpo.inference.predictive import predictive, predictive_of
 from bayeshpo.inference.stacked_posterior import StackedPosterior, allotted, joined_report, labels
@@ -239,6 +239,15 @@ class StackedDensity:
             }
             for p, loo in zip(posteriors, found, strict=True)
         ]
+
+
+def untrusted(found: LeaveOneOut, posterior: Posterior | StackedPosterior) -> float | None:
+    """Share of trials that leaving one out cannot be trusted for: of what is `left_out` those of a k-hat too large.
+
+    None of a posterior with too few draws for a k-hat, as a point estimate: it has no weights that could be off.
+    """
+    size = min(part.size for part in posterior.parts)
+    return None if size < TAIL else float(np.mean(found.khat > khat_limit(size)))
 
 
 def left_out(posterior: Posterior | StackedPosterior) -> LeaveOneOut:

@@ -62,8 +62,7 @@ def examination(
 
 def _left_out(posterior: Posterior) -> dict[str, Any]:
     from bayeshpo.errors import SpecificationError
-    from bayeshpo.inference.limits import khat_limit
-    from bayeshpo.inference.stacked import left_out
+    from bayeshpo.inference.stacked import left_out, untrusted
 
     try:
         found = left_out(posterior)
@@ -71,14 +70,8 @@ def _left_out(posterior: Posterior) -> dict[str, Any]:
         return {}
     in_units = found.log_density - np.log(posterior.data.scale)
     row = {"loo_elpd": float(in_units.sum()), "loo_se": float(np.sqrt(len(in_units)) * in_units.std())}
-    size = min(part.size for part in posterior.parts)
-    if size < _DRAWS:
-        # A point estimate has no weights that could be off.
-        return row
-    return row | {
-        "loo_khat_max": float(found.khat.max()),
-        "loo_bad_share": float(np.mean(found.khat > khat_limit(size))),
-    }
+    bad = untrusted(found, posterior)
+    return row if bad is None else row | {"loo_khat_max": float(found.khat.max()), "loo_bad_share": bad}
 
 
 def _sensitivity(posterior: Posterior) -> dict[str, Any]:
