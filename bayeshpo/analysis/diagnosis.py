@@ -92,7 +92,7 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
         "ahead": _ahead(Ahead.of(fits)),
         "ahead_by_problem": _ahead_by_problem(fits),
         "decisions": _decisions(rows),
-        "diagnosing": _diagnosing(rows),
+        "diagnosing": diagnosing(rows),
     }
     trust, verdict = _verdict(found)
     return found | {"trust": trust, "verdict": verdict}
@@ -138,7 +138,7 @@ def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:
     return {"examined": max(map(len, known.values()))} | {n: float(np.median(v)) for n, v in known.items()}
 
 
-def _diagnosing(rows: Sequence[dict[str, Any]]) -> float | None:
+def diagnosing(rows: Sequence[dict[str, Any]]) -> float | None:
     """What is always diagnosed, as a share of it, fitting and proposing together; None if not known."""
     seconds = {part: column(rows, f"seconds_{part}") for part in ("diagnose", "sample", "maximise")}
     known = np.isfinite(list(seconds.values())).all(axis=0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayeshpo.analysis.ahead import Ahead
 from bayeshpo.analysis.costs import against_cost
+from bayeshpo.analysis.diagnosis import diagnosing
 from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
 from bayeshpo.analysis.traces import Traces
 from bayeshpo.experiment.store import Results, RunRecord
@@ -48,7 +49,7 @@ def _predictions(fits: dict[str, list[Fits]]) -> list[str]:
     lines = [
         f"{count} runs of each engine, the same problems and seeds. Log scores of the next trial are of the engine's",
         f"own trials: median, mean, and difference of runs' means from {_REFERENCE} on the same problem and seed.",
-        "Diagnosing: the share of what is always diagnosed in the seconds of fitting and proposing.",
+        "Diagnosing: the share of what is always diagnosed in the seconds of it, of fitting and of proposing.",
         "",
         "| engine | median score | mean | difference | in 50 % | in 90 % | predictions | fits ok | seconds a fit | "
         "diagnosing |",
@@ -59,13 +60,13 @@ def _predictions(fits: dict[str, list[Fits]]) -> list[str]:
         difference = scores[engine] - scores[_REFERENCE]
         error = difference.std(ddof=1) / np.sqrt(len(difference))
         covered = [f"{c.share:.0%} ({c.low:.0%} to {c.high:.0%})" for c in ahead.coverage]
+        share = diagnosing(rows)
         ok = np.mean([row["status"] == "ok" for row in rows])
-        diagnosing, *proposing = (np.nansum(column(rows, f"seconds_{w}")) for w in ("diagnose", "sample", "maximise"))
         lines.append(
             f"| {engine} | {np.median(ahead.log_score):.2f} | {np.mean(scores[engine]):.2f} | "
             f"{difference.mean():+.2f} ± {error:.2f} | {covered[0]} | "
             f"{covered[1]} | {len(ahead)} | {ok:.0%} | {np.median(column(rows, 'seconds_sample')):.2f} | "
-            f"{diagnosing / sum(proposing):.1%} |"
+            f"{'-' if share is None else f'{share:.1%}'} |"
         )
     return lines
 
