@@ -101,6 +101,12 @@ def test_the_page_loads_nothing_and_its_identifiers_are_unique(page: Page):
     assert "https://" not in page.source
 
 
+def test_the_report_gives_the_verdicts_of_diagnose(page: Page):
+    assert "Can the posteriors be trusted?" in page.text
+    # Its nested R-hats are beyond their limit.
+    assert "failed nested R-hat" in page.text
+
+
 def test_a_run_that_kept_a_posterior_has_its_predictive_check(page: Page):
     checks = {name for name in page.ids if name.startswith("figure-predictive_")}
     assert checks == {f"figure-predictive_{problem}-bayesian-0" for problem in PROBLEMS}

@@ -45,11 +45,12 @@ def fitted(path: Path) -> list[Fits]:
 def diagnose(path: Path, fits: Sequence[Fits]) -> dict[str, Any]:
     """The record of a results folder with its `fitted` runs: an entry a searcher, each with a verdict."""
     results = Results(path)
-    return {
-        "name": results.experiment["name"],
-        "runs": len(results.runs()),
-        "searchers": [_searcher(label, own) for label, own in by_searcher(fits).items()],
-    }
+    return {"name": results.experiment["name"], "runs": len(results.runs()), "searchers": searchers(fits)}
+
+
+def searchers(fits: Sequence[Fits]) -> list[dict[str, Any]]:
+    """An entry a searcher: what its fits say of themselves, and a verdict."""
+    return [_searcher(label, own) for label, own in by_searcher(fits).items()]
 
 
 def write_diagnosis(path: Path, record: dict[str, Any]) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayeshpo.analysis.ahead import Ahead, Coverage
+from bayeshpo.analysis.diagnosis import searchers
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, fits_of, rows_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
 from bayeshpo.analysis.report.blocks import Block, Cell, Column, Table, number, share, word
@@ -21,11 +22,19 @@ _ALL = "all"
 
 
 def diagnostics(runs: Sequence[RunRecord]) -> list[Block]:
-    """Tables of health, of what became of fits, of every measure on record, of coverage and of hyperparameters."""
+    """Tables of verdicts, health, what became of fits, every measure on record, coverage and hyperparameters."""
     fits = fits_of(runs)
     rows = {searcher: rows_of(own) for searcher, own in by_searcher(fits).items()}
-    tables = [*_health(posterior_health(fits)), *_measures(rows), _coverage(fits), _hyperparameters(rows)]
+    health, measures = _health(posterior_health(fits)), _measures(rows)
+    tables = [_verdicts(fits), *health, *measures, _coverage(fits), _hyperparameters(rows)]
     return [table for table in tables if table is not None]
+
+
+def _verdicts(fits: Sequence[Fits]) -> Table | None:
+    """As `bayeshpo diagnose` gives them."""
+    cells = [[word(found["searcher"]), word(found["trust"]), word(found["verdict"])] for found in searchers(fits)]
+    columns = [Column("searcher", numeric=False), Column("to be trusted", numeric=False), Column("why", numeric=False)]
+    return Table("Can the posteriors be trusted?", columns, cells) if cells else None
 
 
 def _health(health: Sequence[PosteriorHealth]) -> list[Table]:
