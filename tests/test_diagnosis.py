@@ -169,6 +169,21 @@ def test_coverage_by_problem_shows_what_cancels_over_all(tmp_path: Path):
     ]
 
 
+def test_coverage_of_a_metric_is_beside_that_of_the_value(tmp_path: Path):
+    write_experiment(tmp_path, {"branin": {}}, ("bayesian",), 1, 15)
+    rng = np.random.default_rng(0)
+    earlier = [{"ahead_pit": 0.5}]
+    told = {"size_status": "ok", "size_ahead_pit": 0.01, "size_ahead_log_score": -1.0, "size_ahead_earlier": earlier}
+    rows = [diagnosed(n, rng) | {"ahead_pit": 0.5} | told for n in range(5, 15)]
+    write_run(tmp_path, "branin", "bayesian", 0, [trial(i, 1.0) for i in range(15)], inference=rows)
+    [found] = of(tmp_path)
+    assert found["ahead"]["trials"] == 10
+    shares = {name: (own["trials"], own["intervals"][0]["share"]) for name, own in found["ahead_by_problem"].items()}
+    assert shares == {"branin": (10, 1.0), "branin: size": (20, 0.5)}
+    export(tmp_path, tmp_path / "small")
+    assert of(tmp_path / "small")[0]["ahead_by_problem"] == found["ahead_by_problem"]
+
+
 def test_coverage_of_one_problem_stands_once(tmp_path: Path):
     write_experiment(tmp_path, {"p": {}}, ("bayesian",), 1, 15)
     rows = [diagnosed(n, np.random.default_rng(n)) for n in range(5, 15)]

@@ -144,6 +144,10 @@ def test_search_goes_to_the_edge_of_what_is_allowed(limited):
     # A proposal rests on that fit too: what speaks for it is on record.
     assert ((rows["memory_rhat_max"] >= 1.0 - 1e-3) & (rows["memory_ess_bulk_min"] > 100.0)).all()
     assert list(rows["memory_chains"] * rows["memory_draws"]) == list(rows["chains"] * rows["draws"])
+    # Every trial's metric was foretold, as its value was.
+    assert list(rows["memory_ahead_trial"][1:]) == list(rows["ahead_trial"][1:])
+    assert rows["memory_ahead_pit"][1:].between(0.0, 1.0).all()
+    assert (rows["memory_ahead_log_score"][1:] != rows["ahead_log_score"][1:]).all()
 
 
 def test_while_nothing_is_within_the_search_is_for_what_is():

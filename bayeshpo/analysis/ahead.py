@@ -18,6 +18,7 @@ from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_diff
 NOMINAL = (0.5, 0.9)
 # What lies beyond was hardly expected: an interval whose misses the others, and tests of uniformity, do not notice.
 FAR = 0.99
+_ENTRIES = ("ahead_pit", "ahead_log_score")
 # Places at which distribution functions are looked at.
 POSITIONS = 100
 
@@ -61,13 +62,21 @@ class Ahead:
     log_score: np.ndarray
 
     @classmethod
-    def of(cls, fits: Iterable[Fits]) -> Ahead:
-        """All predictions on record; there may be none."""
+    def of(cls, fits: Iterable[Fits], metric: str | None = None) -> Ahead:
+        """All predictions on record of the value, or of a metric; there may be none."""
+        start = "" if metric is None else f"{metric}_"
         parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0))]
         for _, fitted in fits:
             # Of trials that were told together, a fit has those before the newest in a list.
-            rows = [row for fit in fitted for row in (*(fit.get("ahead_earlier") or ()), fit)]
-            pit, score = column(rows, "ahead_pit"), column(rows, "ahead_log_score")
+            rows = [
+                row
+                for fit in fitted
+                for row in (
+                    *(fit.get(f"{start}ahead_earlier") or ()),
+                    {name: fit.get(f"{start}{name}") for name in _ENTRIES},
+                )
+            ]
+            pit, score = (column(rows, name) for name in _ENTRIES)
             known = ~np.isnan(pit)
             n = int(known.sum())
             parts.append((pit[known], np.arange(n) >= n / 2, score[known]))

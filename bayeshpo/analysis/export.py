@@ -34,11 +34,12 @@ _TRIAL_COLUMNS = (
     "suggestion_info",
     "told",
 )
+_AHEAD = ("ahead_pit", "ahead_log_score", "ahead_earlier")
 _INFERENCE_COLUMNS = (
     "trial", "n", "action", "status", "chains", "draws", "rhat_max", "rhat_nested_max", "ess_bulk_min", "ess_tail_min",
     "mcse_max", "divergences", "bfmi_min", "khat", "ess_importance", "seconds_sample", "seconds_maximise",
     "seconds_diagnose", "audit_status",
-    "ahead_pit", "ahead_log_score", "ahead_earlier", "loo_bad_share", "quantiles", "point_distance", "point_loss",
+    *_AHEAD, "loo_bad_share", "quantiles", "point_distance", "point_loss",
     "optimum_entropy", "optimum_place", "regret_expected", "regret_quantiles", "halves_distance", "halves_loss",
 )  # fmt: skip
 _DRAWS = 1000
@@ -99,7 +100,7 @@ def _export_run(run: RunRecord, folder: Path, with_slice: bool) -> None:
     folder.mkdir(parents=True)
     write_json(folder / "spec.json", run.spec)
     of_trials = (*_TRIAL_COLUMNS, "configuration") if with_slice else _TRIAL_COLUMNS
-    of_fits = {f"{name}_{key}": None for row in run.inference for name in beside(row) for key in OF_A_FIT}
+    of_fits = {f"{n}_{k}": None for row in run.inference for n in beside(row) for k in (*OF_A_FIT, *_AHEAD)}
     for name, rows, columns in (
         ("trials.jsonl", run.trials, of_trials),
         ("inference.jsonl", run.inference, (*_INFERENCE_COLUMNS, *of_fits)),

@@ -61,27 +61,20 @@ class Beliefs:
     def foresight(self, history: History, rng: Streams) -> dict[str, Any]:
         """What the fit before said of the trials since; entries of the row of the first fit that has seen them.
 
-        Of the newest, and where several were told, of those before it as "ahead_earlier", with the same entries.
+        Of the newest, and where several were told, of those before it as "ahead_earlier", with the same entries; of
+        each metric the same under its name.
 
         To be asked for before `posterior`: a run that goes on from its records fits anew what is asked for.
         """
-        from bayeshpo.inference.foresight import foresee
-
         found = unforeseen(history)
         if found is None:
             return {}
         earlier, new = found
-        before = self.posterior(earlier, rng)
-        if before.report.status == "failed":
-            return {}
-        said = foresee(before, history.X[new], history.losses[new], history.standard_errors[new])
-        if said is None:
-            return {}
-        rows = [
-            {"ahead_trial": history.trials[i].suggestion.index, **one.to_row()}
-            for i, one in zip(new, said, strict=True)
-        ]
-        return rows[-1] | ({"ahead_earlier": rows[:-1]} if len(rows) > 1 else {})
+        row = _foreseen(self.posterior(earlier, rng), history, new)
+        for metric in history.aims.metrics:
+            said = _foreseen(self.posterior(earlier, rng, metric), history.of(metric), new)
+            row |= {f"{metric}_{name}": value for name, value in said.items()}
+        return row
 
     def objectives(self, history: History, rng: Streams) -> Any:
         """The posterior of the value, or where there are further objectives of all of them, `ObjectivesPosterior`."""
@@ -211,6 +204,22 @@ class Beliefs:
         if about not in self._beside or self._beside[about][0] is not posterior:
             self._beside[about] = posterior, make()
         return self._beside[about][1]
+
+
+def _foreseen(before: Posterior, history: History, new: np.ndarray) -> dict[str, Any]:
+    """What a posterior said of new trials, given by their places among all, that have a value."""
+    from bayeshpo.inference.foresight import foresee
+
+    new = new[history.finished[new]]
+    if before.report.status == "failed" or not len(new):
+        return {}
+    said = foresee(before, history.X[new], history.losses[new], history.standard_errors[new])
+    if said is None:
+        return {}
+    rows = [
+        {"ahead_trial": history.trials[i].suggestion.index, **one.to_row()} for i, one in zip(new, said, strict=True)
+    ]
+    return rows[-1] | ({"ahead_earlier": rows[:-1]} if len(rows) > 1 else {})
 
 
 def predictive_under(posterior: Any) -> Any:

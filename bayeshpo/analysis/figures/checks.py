@@ -54,7 +54,8 @@ def _figure(page: Page, width: float) -> Drawing:
     for axes, (problem, fits) in zip(grid, page.problems.items(), strict=True):
         kinds = np.full((len(fits), most + 1), np.nan)
         for i, (_, rows) in enumerate(fits):
-            kinds[i, [row["n"] for row in rows]] = [kind_of(row) for row in rows]
+            # After a trial that failed there is another fit of as many: the worse of them is shown.
+            np.fmax.at(kinds[i], [row["n"] for row in rows], [kind_of(row) for row in rows])
             for status, fill in _AUDITS.items():
                 audited = [row["n"] for row in rows if row.get("audit_status") == status]
                 axes.plot(audited, [i] * len(audited), "o", markersize=2.2, color="black", markerfacecolor=fill,
@@ -91,6 +92,6 @@ def _caption(page: Page, kinds: Sequence[int], audited: set[str]) -> str:
     text = (
         f"Checks of {len(kinds)} fits of the surrogate of the {words(page.searcher)} searcher, {passed} of which "
         f"passed all: a row for each of {counted(page.seeds, 'run')} on a problem, a column for each number of trials "
-        f"seen; of several checks that failed the worst, which is the darkest. Limits: {limits}."
+        f"seen; of several fits, or checks that failed, the worst, which is the darkest. Limits: {limits}."
     )
     return f"{text} Circles: audits by a fresh run of NUTS." if audited else text
