@@ -162,6 +162,9 @@ def test_a_predictive_check_finds_losses_that_the_model_does_not_make() -> None:
     # The expected largest of thirty standard normal numbers is 2.04.
     assert found["highest"][1][1] == pytest.approx(2.0, abs=0.1)
     assert predictive_check(xr.DataTree.from_dict({"observed_data": observed})) == {}
+    # Of the one draw of a point estimate there are no quantiles.
+    one = replicated.isel(chain=[0], draw=[0])
+    assert predictive_check(xr.DataTree.from_dict({"posterior_predictive": one, "observed_data": observed})) == {}
 
 
 def test_the_figure_of_a_predictive_check_shows_ranks_and_statistics(results: Results) -> None:

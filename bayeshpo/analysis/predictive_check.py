@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 STATISTICS: dict[str, Callable[..., np.ndarray]] = {
     "lowest": np.min, "median": np.median, "highest": np.max, "standard deviation": np.std,
 }  # fmt: skip
+# Replications of which one in twenty is beyond a 5 or a 95 % quantile.
+_FEWEST = 20
 
 
 def predictive_check(tree: xr.DataTree) -> dict[str, tuple[float, np.ndarray, float]]:
     """Of statistics of the standardised losses: observed, 5, 50 and 95 % of replications, and share of these below.
 
     A share near 0 or 1 says that the surrogate does not make such losses (Gelman, Meng and Stern 1996). Empty for a
-    posterior without replications. The data have been used twice: shares lie closer to 1/2 than uniform ones.
+    posterior without replications, or with fewer than twenty, as a point estimate's. The data have been used twice:
+    shares lie closer to 1/2 than uniform ones.
     """
     if "posterior_predictive" not in tree.children:
         return {}
     observed, replicated = tree["observed_data"].to_dataset()["outcome"].values, replications(tree)
+    if len(replicated) < _FEWEST:
+        return {}
     found = {}
     for name, statistic in STATISTICS.items():
         value, values = float(statistic(observed)), statistic(replicated, axis=1)
