@@ -82,6 +82,8 @@ def test_command_prints_a_verdict_and_writes_record_and_figure(tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "joint log density" in result.output
+    assert "lengthscale[x1]" in result.output
+    assert "lengthscale[x2]" in result.output
     assert "20 simulations" in result.output
     record = json.loads((tmp_path / "calibration.json").read_text())
     assert (record["surrogate"], record["engine"], record["dimension"], record["trials"]) == ("gp", "sequential", 2, 5)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -19,7 +20,7 @@ def print_calibration(record: Mapping[str, Any], console: Console) -> None:
     ranks = (np.asarray(record["ranks"]) + 0.5) / (record["draws"] + 1)
     columns = zip(record["quantities"], ranks.T, record["chi_square"], record["largest_deviation"], strict=True)
     for name, column, chi_square, deviation in columns:
-        table.add_row(name, f"{column.mean():.2f}", f"{chi_square:.2g}", f"{deviation:.2g}")
+        table.add_row(escape(name), f"{column.mean():.2f}", f"{chi_square:.2g}", f"{deviation:.2g}")
     console.print(table)
     style = "green" if record["calibrated"] else "red"
     console.print(f"[{style}]{record['verdict']}[/{style}]", highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bayeshpo.analysis.ahead import NOMINAL
@@ -68,7 +69,7 @@ def print_diagnosis(record: Mapping[str, Any], console: Console) -> None:
         console.print(regression["claim"], highlight=False, markup=False)
     for found in searchers:
         color = _COLORS[found["trust"]]
-        console.print(f"[{color}]{found['searcher']}[/{color}]: {found['verdict']}", highlight=False)
+        console.print(f"[{color}]{escape(found['searcher'])}[/{color}]: {escape(found['verdict'])}", highlight=False)
 
 
 def _checks(searchers: Any) -> Table:
@@ -78,7 +79,7 @@ def _checks(searchers: Any) -> Table:
     for found in searchers:
         own = {c["name"]: c for c in found["checks"]}
         cells = [_failed(own.get(name), found["fits"]) for name in names]
-        table.add_row(found["searcher"], str(found["fits"]), str(found["passed"]), *cells)
+        table.add_row(escape(found["searcher"]), str(found["fits"]), str(found["passed"]), *cells)
     return table
 
 
@@ -102,7 +103,7 @@ def _closely(searchers: Any) -> Table:
         decisions, own = found["decisions"], {c["name"]: c for c in found["checks"]}
         cells = [_failed(own.get(name), decisions["examined"]) for name in names]
         apart = [f"{decisions[name]:.2g}" if name in decisions else "-" for name in _APART.values()]
-        table.add_row(found["searcher"], str(decisions["examined"]), *cells, *apart)
+        table.add_row(escape(found["searcher"]), str(decisions["examined"]), *cells, *apart)
     return table
 
 
@@ -130,12 +131,12 @@ def _ahead(searchers: Any) -> Table:
     for found in searchers:
         ahead = found["ahead"]
         if ahead is None:
-            table.add_row(found["searcher"], "0", *["-"] * (len(NOMINAL) + 4))
+            table.add_row(escape(found["searcher"]), "0", *["-"] * (len(NOMINAL) + 4))
             continue
         p = [ahead["uniformity"], *ahead["uniformity_halves"].values()]
         score = "-" if ahead["log_score"] is None else f"{ahead['log_score']:.2f}"
         table.add_row(
-            found["searcher"],
+            escape(found["searcher"]),
             str(ahead["trials"]),
             *map(_share, ahead["intervals"]),
             *("-" if v is None else f"{v:.1g}" for v in p),
@@ -153,7 +154,7 @@ def _ahead_by_problem(searchers: Any) -> Table:
         for problem, ahead in found["ahead_by_problem"].items():
             marks = ["" if i["low"] <= i["nominal"] <= i["high"] else " *" for i in ahead["intervals"]]
             shares = [_share(i) + mark for i, mark in zip(ahead["intervals"], marks, strict=True)]
-            table.add_row(found["searcher"], problem, str(ahead["trials"]), *shares)
+            table.add_row(escape(found["searcher"]), escape(problem), str(ahead["trials"]), *shares)
     return table
 
 

@@ -63,7 +63,7 @@ def print_replay(
     table = _table(["proposal", *names, "distance"])
     X = space.encode(proposals.values())
     for (label, configuration), apart in zip(proposals.items(), distance(X, X[0]), strict=True):
-        values = (_shown(configuration[name]) if name in configuration else "-" for name in names)
+        values = (escape(_shown(configuration[name])) if name in configuration else "-" for name in names)
         table.add_row(label, *values, f"{apart:.3g}")
     _print(f"Trial {iteration} of {run.problem}, {run.searcher}, seed {run.seed}", table, console)
     for row in rows:

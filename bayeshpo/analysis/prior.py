@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -23,5 +24,5 @@ def print_priors(priors: pd.DataFrame, title: str, console: Console) -> None:
     table.add_column("unit")
     for hyperparameter, row in priors.iterrows():
         numbers = (f"{row[name]:.3g}" for name in _NUMBERS)
-        table.add_row(str(hyperparameter), str(row["prior"]), *numbers, str(row["unit"]))
+        table.add_row(escape(str(hyperparameter)), escape(str(row["prior"])), *numbers, str(row["unit"]))
     console.print(table)
