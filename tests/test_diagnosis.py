@@ -180,6 +180,8 @@ def test_coverage_of_a_metric_is_beside_that_of_the_value(tmp_path: Path):
     assert found["ahead"]["trials"] == 10
     shares = {name: (own["trials"], own["intervals"][0]["share"]) for name, own in found["ahead_by_problem"].items()}
     assert shares == {"branin": (10, 1.0), "branin: size": (20, 0.5)}
+    [table] = [t for t in diagnostics(Results(tmp_path).runs()) if isinstance(t, Table) and t.title.startswith("Cov")]
+    assert {row[0].text for row in table.rows} == {"branin", "branin: size"}
     export(tmp_path, tmp_path / "small")
     assert of(tmp_path / "small")[0]["ahead_by_problem"] == found["ahead_by_problem"]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from bayeshpo.analysis.fits import Fits, column
+from bayeshpo.analysis.checks import beside
+from bayeshpo.analysis.fits import Fits, by_problem, column, rows_of
 from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_difference, is_outside
 
 NOMINAL = (0.5, 0.9)
@@ -121,3 +122,13 @@ class Ahead:
     def leaves_band(self) -> bool:
         """Whether the distribution function of the places leaves its simultaneous band."""
         return is_outside(ecdf_difference(self.pit, POSITIONS)[1], len(self))
+
+
+def ahead_by_problem(fits: Iterable[Fits]) -> dict[str, Ahead]:
+    """Predictions of each problem's values, and after its name of each of its metrics, where there are any."""
+    found = {}
+    for problem, own in by_problem(fits).items():
+        found[problem] = Ahead.of(own)
+        for metric in dict.fromkeys(name for row in rows_of(own) for name in beside(row)):
+            found[f"{problem}: {metric}"] = Ahead.of(own, metric)
+    return {name: ahead for name, ahead in found.items() if len(ahead)}

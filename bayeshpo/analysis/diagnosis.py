@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.analysis.ahead import FAR, Ahead
-from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, beside, complaints
-from bayeshpo.analysis.fits import Fits, by_problem, by_searcher, column, fits_of, rows_of
+from bayeshpo.analysis.ahead import FAR, Ahead, ahead_by_problem
+from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
+from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, read_json, write_json
 
@@ -115,16 +115,8 @@ def _ahead(ahead: Ahead) -> dict[str, Any] | None:
 
 
 def _ahead_by_problem(fits: Sequence[Fits]) -> dict[str, Any]:
-    """Coverage on each problem, where there are several: errors of opposite sign cancel in that of all.
-
-    And of each metric of a problem, after its name: what is said of all is of values alone.
-    """
-    found = {}
-    for problem, own in by_problem(fits).items():
-        found[problem] = Ahead.of(own)
-        for metric in dict.fromkeys(name for row in rows_of(own) for name in beside(row)):
-            found[f"{problem}: {metric}"] = Ahead.of(own, metric)
-    found = {name: ahead for name, ahead in found.items() if len(ahead)}
+    """Coverage on each problem, where there are several: errors of opposite sign cancel in that of all."""
+    found = ahead_by_problem(fits)
     if len(found) < 2:
         return {}
     return {p: {"trials": len(ahead), "intervals": _intervals(ahead)} for p, ahead in found.items()}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bayeshpo.analysis.ahead import Ahead, Coverage
+from bayeshpo.analysis.ahead import Ahead, Coverage, ahead_by_problem
 from bayeshpo.analysis.diagnosis import searchers
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, column, fits_of, rows_of
 from bayeshpo.analysis.health import PosteriorHealth, posterior_health
@@ -75,12 +75,11 @@ def _measures(fits: Mapping[str, Rows]) -> list[Table]:
 
 
 def _coverage(fits: Sequence[Fits]) -> Table | None:
-    """By searcher and problem, and over all problems where there are several."""
+    """By searcher and problem, of metrics too, and of the values of all problems where there are several."""
     cells = []
     for searcher, own in by_searcher(fits).items():
-        parts = by_problem(own)
-        for problem, part in (parts | ({_ALL: own} if len(parts) > 1 else {})).items():
-            ahead = Ahead.of(part)
+        all_problems = {_ALL: Ahead.of(own)} if len(by_problem(own)) > 1 else {}
+        for problem, ahead in (ahead_by_problem(own) | all_problems).items():
             cells += [
                 [word(problem), word(searcher), *_covered(found), number(len(ahead)), number(ahead.mean_log_score)]
                 for found in ahead.coverage
