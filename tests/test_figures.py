@@ -19,6 +19,7 @@ from bayeshpo.analysis.comparisons import write_comparisons
 from bayeshpo.analysis.completeness import completeness
 from bayeshpo.analysis.export import export
 from bayeshpo.analysis.figures import anytime, comparison, critical, draw_all, ecdf, inference, ranks, regret, style
+from bayeshpo.analysis.figures.over_trials import as_line
 from bayeshpo.analysis.outcomes import outcomes
 from bayeshpo.analysis.tables import write_tables
 from bayeshpo.analysis.traces import Traces
@@ -350,3 +351,11 @@ def test_no_global_state(tmp_path: Path):
 def test_unknown_venue_is_refused(results: Path):
     with pytest.raises(SpecificationError, match="expected a venue of neurips"):
         draw_all(results, venue="nature")
+
+
+def test_what_is_known_of_one_number_of_trials_is_seen():
+    at, low = as_line([12], [0.5])
+    assert at[0] < 12.0 < at[1]
+    assert list(low) == [0.5, 0.5]
+    at, low = as_line([4, 8], [0.5, 0.7])
+    assert (list(at), list(low)) == ([4.0, 8.0], [0.5, 0.7])

@@ -256,11 +256,13 @@ def test_mathematics_becomes_text_and_colours_properties():
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color="#0072B2")
         axes.set_xlabel(r"largest $\widehat{R}$ of $10^{-3}$")
+        axes.set_ylabel(r"$\mathdefault{6\times10^{-1}}$")
         return [Drawing("one", figure, "")]
 
     (shown,) = figures(draw)
     svg = str(shown.svg)
     assert ">largest R\u0302 of 10⁻³</text>" in svg
+    assert ">6\u00d710⁻¹</text>" in svg
     assert "stroke: var(--c0072b2)" in svg
     assert "#0072b2" not in svg
     assert "font-family" not in svg

@@ -10,7 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayeshpo.analysis.figures.over_trials import Page, columns_fitting, nothing_to_show, over_seeds, pages, titles
+from bayeshpo.analysis.figures.over_trials import (
+    Page,
+    as_line,
+    columns_fitting,
+    nothing_to_show,
+    over_seeds,
+    pages,
+    titles,
+)
 from bayeshpo.analysis.figures.style import DATA, WIDE, Drawing, guides, looks, new_figure
 from bayeshpo.analysis.fits import Fits
 from bayeshpo.analysis.recommended import remaining_regret
@@ -71,8 +79,10 @@ def _regret(axes: Axes, fits: Sequence[Fits], color: str) -> bool:
     positive = np.array([v for v in (*expected[1], *high, *(row["true"] for row in shown)) if v > _BELOW])
     floor = positive.min() / 3.0 if positive.size else _BELOW
     if len(at):
+        at, low, high = as_line(at, low, high)
         axes.fill_between(at, np.maximum(low, floor), np.maximum(high, floor), color=color, alpha=0.2, linewidth=0)
-    axes.plot(expected[0], np.maximum(expected[1], floor), color=color)
+    at, mean = as_line(*expected)
+    axes.plot(at, np.maximum(mean, floor), color=color)
     if shown:
         n, values = ([row[name] for row in shown] for name in ("n", "true"))
         axes.plot(n, np.maximum(values, floor), "o", color=DATA, markersize=1.8, alpha=0.35, markeredgewidth=0)
@@ -96,6 +106,6 @@ def _entropy(axes: Axes, fits: Sequence[Fits], color: str) -> None:
         return
     for _, rows in known:
         axes.plot([r["n"] for r in rows], [r["optimum_entropy"] for r in rows], color=color, linewidth=0.4, alpha=0.5)
-    axes.plot(*over_seeds(known, lambda row: row["optimum_entropy"]), color=color)
+    axes.plot(*as_line(*over_seeds(known, lambda row: row["optimum_entropy"])), color=color)
     axes.set_ylim(0.0, 1.0)
     guides(axes)

@@ -10,10 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from bayeshpo.analysis.figures.style import WIDE, file_name, guides, in_rows, new_figure
 from bayeshpo.analysis.fits import Fits, Row, by_problem, by_searcher, rows_of
 from bayeshpo.analysis.wording import words
+
+# Trials on either side of a single number of them.
+_SHORT = 0.3
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def titles(grid: np.ndarray, page: Page) -> None:
         axes.set_title(words(problem))
     for axes in grid[-1]:
         axes.set_xlabel("trials seen")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
 
 
 def over_seeds(fits: Sequence[Fits], values: Callable[[Row], float]) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +76,14 @@ def over_seeds(fits: Sequence[Fits], values: Callable[[Row], float]) -> tuple[np
     return np.array(at), np.array([np.median(found[n]) for n in at])
 
 
+def as_line(at: ArrayLike, *values: ArrayLike) -> tuple[np.ndarray, ...]:
+    """Numbers of trials and values that can be drawn as a line: of a single number a short one, for a point is none."""
+    arrays = tuple(np.asarray(array, dtype=float) for array in (at, *values))
+    if len(arrays[0]) != 1:
+        return arrays
+    return arrays[0] + np.array([-_SHORT, _SHORT]), *(np.repeat(array, 2) for array in arrays[1:])
+
+
 def panels(names: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
     """A figure with a small panel for each name, all on the same axes."""
     columns = min(len(names), columns_fitting(width))
@@ -80,7 +92,7 @@ def panels(names: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
     cells = in_rows(figure, len(names), columns, sharex=True, sharey=True)
     for axes, name in zip(cells, names, strict=True):
         axes.set_title(words(name), fontsize="small")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4, min_n_ticks=1))
         guides(axes)
     return figure, cells
 
@@ -91,6 +103,7 @@ def bands(axes: Axes, fits: Sequence[Fits], quantiles: Callable[[Row], Sequence[
         known = [(row["n"], found) for row in rows if (found := quantiles(row)) is not None]
         if known:
             n, (low, middle, high) = [at for at, _ in known], np.array([q for _, q in known]).T
+            n, low, middle, high = as_line(n, low, middle, high)
             axes.fill_between(n, low, high, color=color, alpha=0.25 / len(fits) ** 0.5, linewidth=0)
             axes.plot(n, middle, color=color, linewidth=0.9)
 

@@ -47,7 +47,13 @@ _REFERENCE = re.compile(r'(?<=href="#)[^"]+|(?<=url\(#)[^)]+')
 _FAMILY = re.compile(r"font-family: [^;\"]+(?:; )?")
 # Mathematics is set glyph by glyph, at places that are wrong in any other font; a comment before it has its source.
 _MATH = re.compile(r'<!-- ([^\n]*?\$[^\n]*?) -->\s*<g( transform="[^"]*")>\s*<text>.*?</text>', re.DOTALL)
-_PLAIN = {r"\\mathdefault\{(.*?)\}": r"\1", r"\\widehat\{(\w)\}": "\\1\u0302", r"\\tau": "\u03c4", r"\$|[{}]": ""}
+_PLAIN = {
+    r"\\mathdefault\{(.*?)\}": r"\1",
+    r"\\widehat\{(\w)\}": "\\1\u0302",
+    r"\\tau": "\u03c4",
+    r"\\times": "\u00d7",
+    r"\$|[{}]": "",
+}
 _RAISED = str.maketrans("0123456789-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
 
