@@ -184,7 +184,7 @@ def test_the_figure_of_a_predictive_check_shows_ranks_and_statistics(results: Re
     assert [text.get_text() for text in right.texts] == [f"{share:.2f}" for *_, share in found.values()]
 
 
-def test_scores_of_the_records_are_those_of_a_comparison(results: Results) -> None:
+def test_a_comparison_scores_every_trial_after_its_first_fit(results: Results) -> None:
     history = Replay.of(run_named(results, "bayesian"), 6).whole
     found = predictions(GaussianProcess(), history, Laplace(), np.random.default_rng(0), first=4)
     n = int(history.finished.sum())
