@@ -111,9 +111,10 @@ def test_audits_change_no_suggestion_and_are_rows_of_inference():
 
 
 def test_jitter_is_the_most_and_the_share_that_needed_it():
-    assert numerics_row({"jitter": np.array([0.0, 1e-8, 0.0, 1e-6])}) == {"jitter_max": 1e-6, "jitter_share": 0.5}
-    assert numerics_row({"jitter": np.array([0.0, np.inf])}) == {"jitter_max": None, "jitter_share": 0.5}
-    assert numerics_row({}) == {}
+    of_parts = [{"jitter": np.array([0.0, 1e-8])}, {}, {"jitter": np.array([0.0, 1e-6])}]
+    assert numerics_row(of_parts) == {"jitter_max": 1e-6, "jitter_share": 0.5}
+    assert numerics_row([{"jitter": np.array([0.0, np.inf])}]) == {"jitter_max": None, "jitter_share": 0.5}
+    assert numerics_row([{}]) == {}
 
 
 def test_an_impossible_interval_is_refused():

@@ -209,6 +209,7 @@ def test_mixtures_are_looked_at_closely():
     searcher = BayesianSearcher(surrogate=StackedSurrogate(["gp", "horseshoe"]), n_initial=5, examine_every=6)
     row = examined(searcher)
     assert {name.split(".")[0] for name in row["prior_sensitivity"]} == {"gp", "horseshoe"}
+    assert row["condition_max"] > 1.0
     # No mixture predicts better than each member of it, nor all trials worse than its worse one.
     assert row["loo_elpd"] >= min(row["score_gp"], row["score_horseshoe"])
     assert "point_distance" not in row

@@ -77,13 +77,14 @@ def test_condition_numbers_are_bounded_by_what_they_are():
     A = rng.standard_normal((6, 6))
     K = A @ A.T + 1e-3 * np.eye(6)
     M = np.linalg.inv(np.linalg.cholesky(K))[None]
-    found = numerics_row({"M": M})["condition_max"]
+    found = numerics_row([{"M": M}])["condition_max"]
     assert 1.0 < found <= np.linalg.cond(K)
     assert found > 0.01 * np.linalg.cond(K)
     diagonal = np.diag([4.0, 1.0, 0.25])
-    assert numerics_row({"M": np.linalg.inv(np.linalg.cholesky(diagonal))[None]})["condition_max"] == pytest.approx(
-        16.0
-    )
+    other = np.linalg.inv(np.linalg.cholesky(diagonal))[None]
+    assert numerics_row([{"M": other}])["condition_max"] == pytest.approx(16.0)
+    # Of members or objectives the largest.
+    assert numerics_row([{"M": other}, {"M": M}, {}])["condition_max"] == found
 
 
 def test_two_modes_raise_nested_rhat_and_rhat_while_each_island_mixes():

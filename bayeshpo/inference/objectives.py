@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,9 +87,9 @@ class ObjectivesDraws:
         return np.stack([draws.fitted for draws in self.parts], axis=2)
 
     @property
-    def state(self) -> Any:
-        """What is kept of the value's data."""
-        return self.parts[0].state
+    def states(self) -> list[Mapping[str, np.ndarray]]:
+        """What is kept of the data of each objective."""
+        return [state for draws in self.parts for state in draws.states]
 
     def every(self, step: int) -> ObjectivesDraws:
         """Each so manieth draw."""

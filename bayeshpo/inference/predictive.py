@@ -44,6 +44,11 @@ class ConditionedDraws:
     data: Mapping[str, np.ndarray]
     fitted: np.ndarray
 
+    @property
+    def states(self) -> list[Mapping[str, np.ndarray]]:
+        """What is kept of the data by each part of a model: by the one that there is."""
+        return [self.state]
+
     def every(self, step: int, start: int = 0) -> ConditionedDraws:
         """Each so manieth draw, from one on."""
         parameters = {k: np.ascontiguousarray(v[start::step]) for k, v in self.parameters.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -136,21 +136,29 @@ def described(report: InferenceReport, Q: np.ndarray) -> InferenceReport:
     )
 
 
-def numerics_row(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def numerics_row(states: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """How well the draws' covariances could be factorised; entries of a row of inference.
 
     What had to be added to their diagonals (S,): the most, None where a covariance could not be factorised with any,
     and the share of draws. The largest condition number, as the diagonals of the inverse factors M (S, N, N) bound it
-    from below (Higham 2002, section 8.3). Empty for a surrogate that keeps neither.
+    from below (Higham 2002, section 8.3). Of what is kept by each member of a mixture, or of each objective's data;
+    nothing of a surrogate that keeps neither.
     """
     row: dict[str, Any] = {}
-    if "jitter" in state:
-        jitter = np.asarray(state["jitter"])
-        row |= {"jitter_max": plain(float(jitter.max())), "jitter_share": float((jitter > 0.0).mean())}
-    if "M" in state and state["M"].shape[-1] > 0:
-        diagonal = np.abs(np.diagonal(state["M"], axis1=1, axis2=2))
-        row["condition_max"] = plain(float(np.max((diagonal.max(axis=1) / diagonal.min(axis=1)) ** 2)))
+    jitter = [np.asarray(state["jitter"]) for state in states if "jitter" in state]
+    if jitter:
+        added = np.concatenate(jitter)
+        row |= {"jitter_max": plain(float(added.max())), "jitter_share": float((added > 0.0).mean())}
+    factors = [state["M"] for state in states if "M" in state and state["M"].shape[-1] > 0]
+    if factors:
+        row["condition_max"] = plain(max(map(_condition, factors)))
     return row
+
+
+def _condition(M: np.ndarray) -> float:
+    """A lower bound of the largest condition number, by the diagonals of inverse factors (S, N, N)."""
+    diagonal = np.abs(np.diagonal(M, axis1=1, axis2=2))
+    return float(np.max((diagonal.max(axis=1) / diagonal.min(axis=1)) ** 2))
 
 
 def _complaints(report: InferenceReport) -> list[str]:

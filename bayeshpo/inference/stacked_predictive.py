@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -53,10 +53,9 @@ class StackedDraws:
         return np.concatenate([draws.fitted for _, draws in self.parts])
 
     @property
-    def state(self) -> dict[str, np.ndarray]:
-        """The jitter of the draws that needed any or none, if any kept it: all that is asked of a state by name."""
-        jitter = [draws.state["jitter"] for _, draws in self.parts if "jitter" in draws.state]
-        return {"jitter": np.concatenate(jitter)} if jitter else {}
+    def states(self) -> list[Mapping[str, np.ndarray]]:
+        """What is kept of the data by each member."""
+        return [state for _, draws in self.parts for state in draws.states]
 
     def every(self, step: int) -> StackedDraws:
         """Each so manieth draw, counted through all members."""

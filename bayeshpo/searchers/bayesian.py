@@ -311,7 +311,7 @@ class BayesianSearcher(Searcher):
         training = None
         if fidelities:
             training = next_training(objective.posterior, objective.evidence, fidelities, history, maximum.x)
-        return maximum, recommended, training, numerics_row(objective.state.draws.state) | objective.evidence.to_row()
+        return maximum, recommended, training, numerics_row(objective.state.draws.states) | objective.evidence.to_row()
 
 
 def _check_one_objective(what: str, aims: Aims) -> None:
