@@ -26,22 +26,23 @@ from experiments.by_suite import Suites, coverage, medians, ranks, suites, whole
 
 _EXPERIMENT = Path(__file__).parents[1] / "default.toml"
 _PAIR = ("gp", "warped_outcome")
-_WIDTH = 3.25
+_WIDTH = 5.5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--output", type=Path, help="folder of table.md and the figure of coverage; RESULTS by default")
     arguments = parser.parse_args()
+    folder = arguments.output or arguments.results
     runs = whole_seeds(Results(arguments.results).runs())
     regrets, of = simple_regret(runs), suites(_EXPERIMENT)
     predicted = [line for name in _PAIR for line in ("", *coverage(runs, of, name))]
     text = "\n".join([*ranks(regrets, runs, of), "", *_paired(regrets, runs, of), "", *medians(regrets), *predicted])
-    (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
+    (folder / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)
     distances = {name: Ahead.of(fits_of([r for r in runs if r.searcher == name])).distance.tolist() for name in _PAIR}
-    save_record({"distances": distances}, _draw, arguments.output, _WIDTH)
+    save_record({"distances": distances}, _draw, folder, _WIDTH)
 
 
 def _draw(record: dict[str, Any], width: float) -> Drawing:
