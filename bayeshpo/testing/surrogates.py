@@ -234,11 +234,12 @@ def fits(tested: SurrogateUnderTest) -> None:
     """The default engine fits 5 trials and carries the posterior on to 20, with finite draws and an honest report."""
     posterior, rng = None, np.random.default_rng(4)
     for n in (5, 20):
-        posterior = fit(Sequential(), tested.density, tested.data(n), rng=rng, previous=posterior)
-        report = posterior.report
-        if report.status == "failed" or report.n != n:
+        data = tested.data(n)
+        posterior = fit(Sequential(), tested.density, data, rng=rng, previous=posterior)
+        report, finished = posterior.report, len(data.y)
+        if report.status == "failed" or report.n != finished:
             got = f"{report.status} after {report.n} trials: {report.reason}"
-            raise tested.error("fit", f"status ok or not_converged after {n} trials", got, f"n = {n}")
+            raise tested.error("fit", f"status ok or not_converged after {finished} finished trials", got, f"n = {n}")
         if (report.reason is None) != (report.status == "ok"):
             raise tested.error("fit", "a reason where the status is not ok", report.reason, f"n = {n}")
         if not (finite := np.isfinite(posterior.thinned(posterior.size))).all():
