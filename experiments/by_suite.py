@@ -23,6 +23,11 @@ def suites(file: Path) -> Suites:
     return {entry["suite"]: entry["only"] for entry in entries}
 
 
+def with_all(of: Suites) -> Suites:
+    """The suites, and the problems of all of them as the last."""
+    return {**of, "all": [problem for members in of.values() for problem in members]}
+
+
 def whole_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Runs of the seeds of which all are finished."""
     open_seeds = {run.seed for run in runs if run.done is None}
@@ -33,7 +38,7 @@ def whole_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 def ranks(regrets: Sequence[Regret], runs: Sequence[RunRecord], of: Suites) -> list[str]:
     """A row a searcher: mean ranks over problems and seeds, in all and by suite, among those that worked on all."""
-    problems = [p for members in of.values() for p in members]
+    problems = with_all(of)["all"]
     unconditional = [p for p in problems if p not in of["conditional"]]
     columns = {"all": _mean_ranks(regrets, problems), "without conditions": _mean_ranks(regrets, unconditional)}
     columns |= {suite: _mean_ranks(regrets, members) for suite, members in of.items()}
@@ -77,7 +82,7 @@ def coverage(runs: Sequence[RunRecord], of: Suites, searcher: str) -> list[str]:
         "| suite | in 50 % | in 90 % | predictions |",
         "|---|---|---|---|",
     ]
-    for suite, problems in ({**of, "all": [p for members in of.values() for p in members]}).items():
+    for suite, problems in with_all(of).items():
         own = [run for run in runs if run.searcher == searcher and run.problem in problems]
         ahead = Ahead.of(fits_of(own))
         cells = [f"{c.share:.1%} ({c.low:.1%} to {c.high:.1%})" for c in ahead.coverage]

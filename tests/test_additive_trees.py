@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytest
-from family_oracles import CASES, COLUMNS, NAMES
+from family_oracles import COLUMNS, NAMES
 from surrogate_cases import PLANE, TREE, lognormal_law, wavy
-from test_gp_family import covariance, drawn, evaluated, trials
+from test_gp_family import covariance, drawn, trials
 
 from bayeshpo.acquisitions.compiled import compiled_acquisition
 from bayeshpo.acquisitions.feasibility import Feasibility
@@ -21,7 +21,6 @@ from bayeshpo.maximizers import Maximizer
 from bayeshpo.searchers.objectives import AcquisitionOverDraws
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.priors import lengthscale_prior
-from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.trees import AdditiveTrees
 
 TREES, FLAT = AdditiveTrees(), Columns.of(PLANE)
@@ -140,19 +139,3 @@ def test_the_inner_search_gets_along_with_kinks(objective):
         found = Maximizer()(objective, PLANE, data.X, data.X[np.argsort(data.y)[:5]], np.random.default_rng(seed))
         # Logarithms of utilities: 98 % of the best one that is known.
         assert found.value >= best + np.log(0.98)
-
-
-def test_inducing_points_stand_for_it():
-    # With all trials for inducing points the bound's conditional is the exact one.
-    case, data, Z = CASES["bart"], trials(9), trials(4, seed=1).X
-    sparse = SparseGaussianProcess(exact=TREES)
-
-    def moments(p, X, y, Z):
-        named = {"X": X, "y": y, "inducing": X}
-        return list(sparse.predict(COLUMNS, p, sparse.condition(COLUMNS, p, named), named, Z))
-
-    for p in drawn("bart", 2, seed=3)[1]:
-        mean, variance = evaluated(moments, p, data.X, data.y, Z)
-        expected = case.conditional(data.X, data.y, Z, p)
-        np.testing.assert_allclose(mean, expected[0], rtol=1e-3, atol=1e-3)
-        np.testing.assert_allclose(variance, expected[1], rtol=1e-3, atol=1e-4 * p["amplitude"] ** 2)

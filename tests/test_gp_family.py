@@ -296,6 +296,23 @@ def test_inducing_points_need_noise_that_is_the_same_everywhere():
         surrogate.model(LINE, np.array([[0.1], [0.7]]), np.zeros(2))
 
 
+@pytest.mark.parametrize("name", ["bayesian_neural_network", "bart"])
+def test_inducing_points_stand_for_it(name):
+    # With all trials for inducing points the bound's conditional is the exact one.
+    case, data, Z = CASES[name], trials(9), trials(4, seed=1).X
+    sparse = SparseGaussianProcess(exact=case.surrogate)
+
+    def moments(p, X, y, Z):
+        named = {"X": X, "y": y, "inducing": X}
+        return list(sparse.predict(COLUMNS, p, sparse.condition(COLUMNS, p, named), named, Z))
+
+    for p in drawn(name, 2, seed=3)[1]:
+        mean, variance = evaluated(moments, p, data.X, data.y, Z)
+        expected = case.conditional(data.X, data.y, Z, p)
+        np.testing.assert_allclose(mean, expected[0], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(variance, expected[1], rtol=1e-3, atol=1e-4 * p["amplitude"] ** 2)
+
+
 @pytest.mark.slow
 @NEW
 def test_nuts_follows_every_model(name):

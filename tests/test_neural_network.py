@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytest
-from family_oracles import CASES, CENTRES, COLUMNS, along
+from family_oracles import CENTRES, COLUMNS, along
 from scipy.special import erf
 from surrogate_cases import PLANE, TREE, lognormal_law
-from test_gp_family import NAMES, covariance, drawn, evaluated, trials
+from test_gp_family import NAMES, covariance, drawn, trials
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
@@ -16,7 +16,6 @@ from bayeshpo.space import as_space
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.neural_network import BayesianNeuralNetwork
 from bayeshpo.surrogates.priors import lengthscale_prior
-from bayeshpo.surrogates.sparse import SparseGaussianProcess
 
 NETWORK, FLAT = BayesianNeuralNetwork(), Columns.of(PLANE)
 
@@ -101,19 +100,3 @@ def test_priors_are_arguments():
     for name in names:
         with pytest.raises(SpecificationError, match=f"{name}_prior: expected a distribution of positive numbers"):
             BayesianNeuralNetwork(**{f"{name}_prior": pm.Normal.dist()})
-
-
-def test_inducing_points_stand_for_it():
-    # With all trials for inducing points the bound's conditional is the exact one.
-    case, data, Z = CASES["bayesian_neural_network"], trials(9), trials(4, seed=1).X
-    sparse = SparseGaussianProcess(exact=NETWORK)
-
-    def moments(p, X, y, Z):
-        named = {"X": X, "y": y, "inducing": X}
-        return list(sparse.predict(COLUMNS, p, sparse.condition(COLUMNS, p, named), named, Z))
-
-    for p in drawn("bayesian_neural_network", 2, seed=3)[1]:
-        mean, variance = evaluated(moments, p, data.X, data.y, Z)
-        expected = case.conditional(data.X, data.y, Z, p)
-        np.testing.assert_allclose(mean, expected[0], rtol=1e-3, atol=1e-3)
-        np.testing.assert_allclose(variance, expected[1], rtol=1e-3, atol=1e-4 * p["amplitude"] ** 2)

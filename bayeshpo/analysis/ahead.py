@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from bayeshpo.analysis.checks import beside
-from bayeshpo.analysis.fits import Fits, by_problem, column, rows_of
+from bayeshpo.analysis.fits import Fits, Row, by_problem, column, rows_of
 from bayeshpo.analysis.statistics.uniformity import binomial_interval, ecdf_difference, is_outside
 
 NOMINAL = (0.5, 0.9)
@@ -68,15 +68,7 @@ class Ahead:
         start = "" if metric is None else f"{metric}_"
         parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0))]
         for _, fitted in fits:
-            # Of trials that were told together, a fit has those before the newest in a list.
-            rows = [
-                row
-                for fit in fitted
-                for row in (
-                    *(fit.get(f"{start}ahead_earlier") or ()),
-                    {name: fit.get(f"{start}{name}") for name in _ENTRIES},
-                )
-            ]
+            rows = [row for fit in fitted for row in _predicted(fit, start)]
             pit, score = (column(rows, name) for name in _ENTRIES)
             known = ~np.isnan(pit)
             n = int(known.sum())
@@ -122,6 +114,12 @@ class Ahead:
     def leaves_band(self) -> bool:
         """Whether the distribution function of the places leaves its simultaneous band."""
         return is_outside(ecdf_difference(self.pit, POSITIONS)[1], len(self))
+
+
+def _predicted(fit: Row, start: str) -> list[Row]:
+    """A row a trial: of those that were told together, a fit has those before the newest in a list."""
+    newest = {name: fit.get(f"{start}{name}") for name in _ENTRIES}
+    return [*(fit.get(f"{start}ahead_earlier") or ()), newest]
 
 
 def ahead_by_problem(fits: Iterable[Fits]) -> dict[str, Ahead]:

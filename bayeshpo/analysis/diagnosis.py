@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.analysis.ahead import FAR, Ahead, ahead_by_problem
-from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, complaints
+from bayeshpo.analysis.checks import CHECKS, FAILED, OTHER, Check, complaints
 from bayeshpo.analysis.fits import Fits, by_searcher, column, fits_of, rows_of
 from bayeshpo.errors import SpecificationError
 from bayeshpo.experiment.store import Results, read_json, write_json
@@ -67,17 +67,7 @@ def read_regression(path: Path) -> dict[str, Any] | None:
 def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     rows = rows_of(fits)
     failed = Counter(name for row in rows for name in complaints(row))
-    checks = [
-        {
-            "name": c.name,
-            "limit": c.limit([row for row in rows if c.passed_by(row) is not None]),
-            "failed": passed.count(False),
-            "of": len(passed),
-            "of_draws": c.of_draws,
-        }
-        for c in CHECKS
-        if (passed := [said for row in rows if (said := c.passed_by(row)) is not None])
-    ]
+    checks = [found for check in CHECKS if (found := _checked(check, rows))]
     for name, limit in ((OTHER, "the engine's own"), (FAILED, "a posterior")):
         if failed[name]:
             checks.append({"name": name, "limit": limit, "failed": failed[name], "of": len(rows), "of_draws": True})
@@ -97,6 +87,20 @@ def _searcher(label: str, fits: Sequence[Fits]) -> dict[str, Any]:
     }
     trust, verdict = _verdict(found)
     return found | {"trust": trust, "verdict": verdict}
+
+
+def _checked(check: Check, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """How many rows did not keep to the limit, of those that have the number; None if none has."""
+    known = [(row, passed) for row in rows if (passed := check.passed_by(row)) is not None]
+    if not known:
+        return None
+    return {
+        "name": check.name,
+        "limit": check.limit([row for row, _ in known]),
+        "failed": sum(not passed for _, passed in known),
+        "of": len(known),
+        "of_draws": check.of_draws,
+    }
 
 
 def _ahead(ahead: Ahead) -> dict[str, Any] | None:

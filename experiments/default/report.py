@@ -22,7 +22,7 @@ from bayeshpo.analysis.recommended import recommended_regret
 from bayeshpo.analysis.record import save_record
 from bayeshpo.analysis.regret import Regret, simple_regret
 from bayeshpo.experiment.store import Results, RunRecord
-from experiments.by_suite import Suites, coverage, medians, ranks, suites, whole_seeds
+from experiments.by_suite import Suites, coverage, medians, ranks, suites, whole_seeds, with_all
 
 _EXPERIMENT = Path(__file__).parents[1] / "default.toml"
 _PAIR = ("gp", "warped_outcome")
@@ -60,7 +60,7 @@ def _paired(regrets: Sequence[Regret], runs: Sequence[RunRecord], of: Suites) ->
     yield ""
     yield "| suite | best observed | recommended | seconds, median ratio |"
     yield "|---|---|---|---|"
-    for suite, problems in ({**of, "all": [p for members in of.values() for p in members]}).items():
+    for suite, problems in with_all(of).items():
         at = [(p, seed) for p, seed, name in best if name == _PAIR[0] and p in problems]
         ratio = np.median([seconds[*where, _PAIR[1]] / seconds[*where, _PAIR[0]] for where in at])
         cells = [
