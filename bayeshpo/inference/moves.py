@@ -1,9 +1,9 @@
 """Move a population of draws until it has forgotten where it came from.
 
 Independent proposals from a mixture fitted to the population: whole jumps, and between modes. Where few of these are
-accepted, small steps: differences of members or, with many hyperparameters, trajectories along the gradient. Each moves
-one half of the population at a time on what the other half shows, so that all leave the target unchanged. And single
-coordinates anew from their priors, for what the population does not know.
+accepted, small steps: differences of members and, with many hyperparameters, a trajectory along the gradient now and
+then. Each moves one half of the population at a time on what the other half shows, so that all leave the target
+unchanged. And single coordinates anew from their priors, for what the population does not know.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from bayeshpo.inference.refreshment import Marginals
 OFFERS = 2.0
 # Where proposals reach more, differences have nothing to add.
 _REACH_ENOUGH = 0.3
-# Where they reach less, and nothing else reaches far, a mixture makes so many: its fit costs more than they do.
+# Where they reach less a mixture makes so many: its fit costs more than they do.
 _OFTEN = 3
+# With trajectories, one in so many sweeps has some, and one in so many where proposals reach less than this: their way is
+# long, but they come to the narrow parts of the target that differences enter too seldom.
+_RARELY, _EVERY_OTHER, _REACH_LITTLE = 4, 2, 0.01
 # With more trajectories that diverge a sweep does not count as one that could have gone everywhere.
 _FEW_DIVERGED = 0.005
 
@@ -79,29 +82,28 @@ def move(
     scouts
         Draws (k, Q) about the target that owe nothing to the population, if there are any.
     trajectories
-        Moves along the gradient, which the target must then have, in place of differences.
+        Moves along the gradient, which the target must then have, now and then beside the differences.
     """
     start = _ranks(Q)
     offered, remembered, reach, done = 0.0, 1.0, 1.0, 0
     proposed: list[np.ndarray] = []
     while done < most and (done < least or remembered > memory or offered < offers):
-        often = 1 if reach >= _REACH_ENOUGH or trajectories else _OFTEN
+        often = 1 if reach >= _REACH_ENOUGH else _OFTEN
         Q, logp, weights = mixture.sweep(Q, logp, target, rng, scouts, often)
         proposed.append(weights.ravel())
         offer = mixture.reach(weights)
         reach = offer / often
-        turned = 0.0
+        turned, done = 0.0, done + 1
         if reach < _REACH_ENOUGH:
-            if trajectories is None:
-                Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
-            else:
+            Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
+            if trajectories is not None and done % (_RARELY if reach > _REACH_LITTLE else _EVERY_OTHER) == 0:
                 before = _ranks(Q)
                 Q, logp, _ = trajectories.sweep(Q, logp, cast(Differentiable, target), rng)
                 if trajectories.diverged <= _FEW_DIVERGED:
                     turned = 1.0 - _largest_correlation(before, _ranks(Q))
-        if reach < _REACH_ENOUGH or done == 0:
+        if reach < _REACH_ENOUGH or done == 1:
             Q, logp, _ = prior.sweep(Q, logp, target, rng)
-        offered, done = offered + max(offer, turned), done + 1
+        offered += max(offer, turned)
         if done >= least:
             remembered = _largest_correlation(start, _ranks(Q))
     # The first half of the sweeps was still on its way.
