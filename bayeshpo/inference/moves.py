@@ -26,9 +26,9 @@ OFFERS = 2.0
 _REACH_ENOUGH = 0.3
 # Where they reach less a mixture makes so many: its fit costs more than they do.
 _OFTEN = 3
-# With trajectories, one in so many sweeps has some, and one in so many where proposals reach less than this: their way is
-# long, but they come to the narrow parts of the target that differences enter too seldom.
-_RARELY, _EVERY_OTHER, _REACH_LITTLE = 4, 2, 0.01
+# Sweeps for one with trajectories, and for one where proposals reach less than a hundredth. Their way is long, but they
+# come to narrow parts of the target, which differences enter too seldom.
+_ONE_IN, _ONE_IN_WHERE_LOST, _LOST = 4, 2, 0.01
 # With more trajectories that diverge a sweep does not count as one that could have gone everywhere.
 _FEW_DIVERGED = 0.005
 
@@ -96,7 +96,7 @@ def move(
         turned, done = 0.0, done + 1
         if reach < _REACH_ENOUGH:
             Q, logp, _ = differential_evolution.sweep(Q, logp, target, rng)
-            if trajectories is not None and done % (_RARELY if reach > _REACH_LITTLE else _EVERY_OTHER) == 0:
+            if trajectories is not None and done % (_ONE_IN if reach > _LOST else _ONE_IN_WHERE_LOST) == 0:
                 before = _ranks(Q)
                 Q, logp, _ = trajectories.sweep(Q, logp, cast(Differentiable, target), rng)
                 if trajectories.diverged <= _FEW_DIVERGED:

@@ -20,7 +20,7 @@ from bayeshpo.inference.importance import effective_draws, pareto_smoothed
 from bayeshpo.inference.moves import OFFERS, Moved, move
 from bayeshpo.inference.posterior import Posterior, resample
 from bayeshpo.inference.report import InferenceReport, checked, described
-from bayeshpo.inference.step import Step, goes_along_gradient, goes_on
+from bayeshpo.inference.step import Step, goes_on, uses_gradient
 from bayeshpo.surrogates.base import TrainingData
 
 # Sweeps at the end of a move at least.
@@ -40,8 +40,8 @@ class Sequential(Engine):
 
     The islands share what moves learn, so R-hat between them cannot see a part of the posterior that all of them
     missed. What the mixture's proposals do not reach is looked for apart (status "not_converged"); with more than
-    twelve hyperparameters draws move along the gradient, and count as having been everywhere once they have forgotten
-    their start.
+    twelve hyperparameters draws move along the gradient too, and count as having been everywhere once they have
+    forgotten their start.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Sequential(Engine):
     def prepare(self, density: LogDensity) -> None:
         """Compile now what moves need."""
         density.prepare()
-        if goes_along_gradient(density):
+        if uses_gradient(density):
             density.prepare_gradient()
 
     def fit(

@@ -24,12 +24,12 @@ _GROWTH = 1.25
 _FEW = 40
 # A population of which the weights leave less than this share is nearer to the prior than to where it has to go.
 _FAR_SHARE = 0.01
-# With more hyperparameters than these, moves go along the density's gradient.
+# With more hyperparameters than these, some moves go along the density's gradient.
 _MANY_HYPERPARAMETERS = 12
 
 
-def goes_along_gradient(density: LogDensity) -> bool:
-    """Whether moves go along the density's gradient."""
+def uses_gradient(density: LogDensity) -> bool:
+    """Whether some moves go along the density's gradient."""
     return density.dimension > _MANY_HYPERPARAMETERS
 
 
@@ -103,7 +103,7 @@ class Step:
     @property
     def trajectories(self) -> Trajectories | None:
         """Moves along the gradient, where hyperparameters are many."""
-        return self.pace if goes_along_gradient(self.density) else None
+        return self.pace if uses_gradient(self.density) else None
 
     @property
     def wants_scouts(self) -> bool:

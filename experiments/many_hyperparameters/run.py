@@ -1,6 +1,6 @@
-"""The default engine with many hyperparameters: moves along the gradient beside moves by differences.
+"""The default engine with many hyperparameters: moves with and without trajectories along the gradient.
 
-    uv run python experiments/many_hyperparameters/run.py [--dimensions 8 10 20] [--last 24]
+    uv run python experiments/many_hyperparameters/run.py [--dimensions 8 10 20 40] [--last 24]
 
 Hartmann-6 in the first six of more coordinates, uniform draws; the posterior of gp, with D + 3 hyperparameters, is
 carried from 10 trials on, one trial at a time. Printed and written to results/many_hyperparameters/table.md: fits that
@@ -27,13 +27,13 @@ from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.testing.trials import history_of
 
 FIRST = 10
-# With more hyperparameters than these moves go along the gradient.
-WAYS = {"along the gradient": 0, "by differences": 1000}
+# With more hyperparameters than these some moves go along the gradient.
+WAYS = {"with trajectories": 0, "without": 1000}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dimensions", type=int, nargs="+", default=[8, 10, 20])
+    parser.add_argument("--dimensions", type=int, nargs="+", default=[8, 10, 20, 40])
     parser.add_argument("--last", type=int, default=24)
     parser.add_argument("--output", type=Path, default=Path("results/many_hyperparameters"))
     arguments = parser.parse_args()
