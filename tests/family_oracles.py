@@ -10,8 +10,9 @@ from surrogate_cases import TREE, matern52
 
 from bayeshpo.inference.nuts import NUTS
 from bayeshpo.surrogates.additive import AdditiveGaussianProcess
-from bayeshpo.surrogates.base import NUGGET, GaussianProcessSurrogate
+from bayeshpo.surrogates.base import NUGGET
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression

@@ -11,10 +11,12 @@ from scipy import optimize, stats
 from surrogate_cases import TREE, left_out_by_hand, posterior_of, training_data
 
 from bayeshpo.acquisitions.compiled import compiled_acquisition
-from bayeshpo.acquisitions.outlook import Evidence
+from bayeshpo.acquisitions.outlook import Evidence, Outlook
+from bayeshpo.acquisitions.remaining import remaining
 from bayeshpo.diagnostics.calibration import simulated
 from bayeshpo.errors import SpecificationError
 from bayeshpo.inference.density import log_density
+from bayeshpo.inference.joint import JointPredictive
 from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.stacked import StackedSurrogate
 from bayeshpo.registry import create
@@ -65,10 +67,16 @@ def drawn(n, seed=0):
 
 def of_h(data, Z, p):
     """Mean and variance of h at Z."""
+    mean, covariance = jointly_of_h(data, Z, p)
+    return mean, np.diagonal(covariance)
+
+
+def jointly_of_h(data, Z, p):
+    """Mean and covariance of h at Z."""
     K = gp(data.X, data.X, p) + (p["noise"] ** 2 + NUGGET) * np.eye(len(data.y))
     solved = np.linalg.solve(K, np.column_stack([unwarp(data.y, p) - p["mean"], gp(data.X, Z, p)]))
     k = gp(Z, data.X, p)
-    return p["mean"] + k @ solved[:, 0], p["amplitude"] ** 2 - np.einsum("ij,ji->i", k, solved[:, 1:])
+    return p["mean"] + k @ solved[:, 0], gp(Z, Z, p) - k @ solved[:, 1:]
 
 
 def test_density_is_that_of_the_unwarped_losses_by_change_of_variables():
@@ -189,6 +197,20 @@ def test_what_is_recommended_is_of_lowest_mean_h():
     by_hand = np.mean([of_h(data, data.X, p)[0] for p in draws], axis=0)
     np.testing.assert_allclose(fitted, by_hand, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(of.normal.fitted(posterior_of(DENSITY, Q, data)), by_hand, rtol=1e-4, atol=1e-5)
+
+
+def test_drawn_minima_and_regrets_are_of_f():
+    data, of = trials(4), predictive(DENSITY)
+    rng = np.random.default_rng(5)
+    Q, [p] = drawn(1, seed=11)
+    evidence = Evidence(data, data.X[:0], data.y[:0], pool=trials(3, seed=4).X)
+    outlook = Outlook(JointPredictive(of.normal, noise=False), of.normal.condition(Q, data), evidence, rng)
+    found = remaining(of, outlook, data.X[0], 2000)
+    mean, covariance = jointly_of_h(data, np.concatenate([data.X[:1], evidence.candidates]), p)
+    f = warp(rng.multivariate_normal(mean, covariance, 2000, method="svd"), p)
+    lowest = f[:, 1:].min(axis=1)
+    for ours, theirs in ((found.value, lowest), (found.regret, f[:, 0] - lowest)):
+        assert stats.ks_2samp(np.round(ours, 6), np.round(theirs, 6)).pvalue > 1e-3
 
 
 def test_members_of_a_mixture_are_mixed_on_the_scale_of_the_losses():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayeshpo.acquisitions.outlook import Outlook
+from bayeshpo.inference.predictive import Predictive
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,11 @@ class Remaining:
     regret: np.ndarray
 
 
-def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
-    """Draw ``count`` functions under each draw of the hyperparameters, for a recommended point (D,)."""
+def remaining(predictive: Predictive, outlook: Outlook, recommended: np.ndarray, count: int) -> Remaining:
+    """Draw ``count`` functions under each draw of the hyperparameters, for a recommended point (D,).
+
+    The outlook is of the predictive's `normal`: of functions that are normal, of which f rises.
+    """
     candidates = outlook.may_be_lowest
     points = np.concatenate([candidates, np.tile(recommended, (len(candidates), 1, 1))], axis=1)
     paths = outlook.anchored(points).paths(count, outlook.rng)
@@ -38,6 +42,5 @@ def remaining(outlook: Outlook, recommended: np.ndarray, count: int) -> Remainin
     itself = (points == recommended).all(axis=2)[:, None, :]
     paths = np.where(itself, paths[:, :, -1:], paths)
     place = np.take_along_axis(points, paths.argmin(axis=2)[:, :, None], axis=1)
-    value = paths.min(axis=2)
-    regret = paths[:, :, -1] - value
-    return Remaining(place.reshape(-1, place.shape[2]), value.ravel(), regret.ravel())
+    lowest, at_recommended = (predictive.of_normal(outlook.draws, h) for h in (paths.min(axis=2), paths[:, :, -1]))
+    return Remaining(place.reshape(-1, place.shape[2]), lowest.ravel(), (at_recommended - lowest).ravel())

@@ -135,7 +135,10 @@ class LogDensity:
         """Exact, independent draws (n, Q) from the prior."""
         model: Any = self.pymc_model
         drawn = pm.draw(model.free_RVs, draws=n, random_seed=rng, mode=UNCOMPILED)
-        return self.unconstrain({rv.name: np.asarray(v) for rv, v in zip(model.free_RVs, drawn, strict=True)})
+        # PyMC leaves out the axis of one draw.
+        return self.unconstrain(
+            {b.name: np.reshape(values, (n, *b.shape)) for b, values in zip(self.blocks, drawn, strict=True)}
+        )
 
     @cached_property
     def prior_sample(self) -> np.ndarray:

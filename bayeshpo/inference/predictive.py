@@ -121,6 +121,10 @@ class Predictive(ABC):
         """
         return self
 
+    def of_normal(self, draws: Any, h: np.ndarray) -> np.ndarray:
+        """f (S, ...) where that of `normal` is h (S, ...)."""
+        return h
+
     def believing(self, data: Any, X: np.ndarray, y: np.ndarray) -> Any:
         """The trials, and further points (m, D) with what is believed of them (m,), as `Surrogate.believing`."""
         return self.density.surrogate.believing(self.density.columns, data, X, y)
@@ -205,6 +209,10 @@ class ModelPredictive(Predictive):
         """Of the f that is normal under one draw; see `Surrogate.normal`."""
         own = self._surrogate.normal
         return self if own is self._surrogate else ModelPredictive(self.density, own)
+
+    def of_normal(self, draws: ConditionedDraws, h: np.ndarray) -> np.ndarray:
+        """f (S, ...) where that of `normal` is h (S, ...)."""
+        return self._surrogate.of_normal(draws.parameters, draws.data, h)
 
     @property
     def says_outcome(self) -> bool:

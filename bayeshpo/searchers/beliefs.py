@@ -155,11 +155,11 @@ class Beliefs:
             if not evidence.eligible.any():
                 return None
             # The trials' posterior: what is believed of pending and failed ones is for the next proposal alone.
-            draws = of.condition(posterior.thinned(_DRAWS), posterior.data)
+            draws = of.normal.condition(posterior.thinned(_DRAWS), posterior.data)
             functions = rng.generator("remaining regret", len(history))
-            outlook = Outlook(JointPredictive(of, noise=False), draws, evidence, functions)
+            outlook = Outlook(JointPredictive(of.normal, noise=False), draws, evidence, functions)
             best = history.space.encode([self.best(history, rng)[0].configuration])[0]
-            standardised, data = remaining(outlook, best, _FUNCTIONS), posterior.data
+            standardised, data = remaining(of, outlook, best, _FUNCTIONS), posterior.data
             value = history.sign * (data.location + data.scale * standardised.value)
             return replace(standardised, value=value, regret=data.scale * standardised.regret)
 

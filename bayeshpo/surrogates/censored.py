@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pymc
 
-from bayeshpo.surrogates.base import Parameters, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import Parameters, TrainingData
 from bayeshpo.surrogates.censored_likelihood import censored_factors, censored_log_density
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.symbolic import pm, pt
 

@@ -10,9 +10,10 @@ import numpy as np
 import pymc
 
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters, TrainingData
+from bayeshpo.surrogates.base import Parameters, TrainingData
 from bayeshpo.surrogates.bernoulli_likelihood import bernoulli_factors, bernoulli_log_density
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.kernels import stationary
 from bayeshpo.surrogates.priors import register
 from bayeshpo.surrogates.symbolic import pm, pt

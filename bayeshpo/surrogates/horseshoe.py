@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
+from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.features import feature_columns, features
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 

@@ -24,8 +24,9 @@ import numpy as np
 import pymc
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.low_rank import low_rank_factors, low_rank_log_density
 from bayeshpo.surrogates.symbolic import pm, pt

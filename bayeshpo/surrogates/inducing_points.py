@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bayeshpo.surrogates.base import GaussianProcessSurrogate
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pm, pt
 
 # Points whose conditional variance is less than this share of the largest variance tell nothing new.

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pymc
 
-from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.curves import Curve
+from bayeshpo.surrogates.gaussian_process import multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.kernels import stationary
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density

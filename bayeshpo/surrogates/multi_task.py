@@ -12,8 +12,9 @@ import pymc
 from bayeshpo.errors import SpecificationError
 from bayeshpo.history import History
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.kernels import stationary
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
+from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
 

@@ -10,14 +10,9 @@ import numpy as np
 import pymc
 
 from bayeshpo.errors import SpecificationError
-from bayeshpo.surrogates.base import (
-    GaussianProcessSurrogate,
-    Parameters,
-    Surrogate,
-    TrainingData,
-    multivariate_normal,
-)
+from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate, multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.inducing_bound import inducing_bound, inducing_conditional
 from bayeshpo.surrogates.inducing_points import AverageCovariance, greedy_choice, still_good, weights

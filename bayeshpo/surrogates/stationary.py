@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bayeshpo.surrogates import kernels, priors
-from bayeshpo.surrogates.base import GaussianProcessSurrogate, Parameters
+from bayeshpo.surrogates.base import Parameters
 from bayeshpo.surrogates.columns import Columns
+from bayeshpo.surrogates.gaussian_process import GaussianProcessSurrogate
 from bayeshpo.surrogates.kernels import stationary
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pt

@@ -10,9 +10,10 @@ import numpy as np
 import pymc
 
 from bayeshpo.surrogates import priors
-from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData, multivariate_normal
+from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.cubic_map import CubicMap
+from bayeshpo.surrogates.gaussian_process import multivariate_normal
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.outcome import mixture_of_normals
@@ -135,8 +136,11 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
         rng: np.random.Generator,
     ) -> np.ndarray:
         """w(h + noise e)."""
-        w = CubicMap(data["lowest"], p["bend"][:, None], np)
-        return w(super().outcomes(columns, p, data, X, f, noise, rng))
+        return self.of_normal(p, data, super().outcomes(columns, p, data, X, f, noise, rng))
+
+    def of_normal(self, p: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], h: np.ndarray) -> np.ndarray:
+        """w(h)."""
+        return CubicMap(data["lowest"], p["bend"].reshape(-1, *[1] * (h.ndim - 1)), np)(h)
 
     def fitted(self, columns: Columns, p: Parameters, state: Parameters, data: Mapping[str, Any]) -> Any:
         """As predicted: the mean of w(h) needs the variance of h too."""
