@@ -39,10 +39,11 @@ def whole_seeds(runs: Sequence[RunRecord]) -> list[RunRecord]:
 def ranks(regrets: Sequence[Regret], runs: Sequence[RunRecord], of: Suites) -> list[str]:
     """A row a searcher: mean ranks over problems and seeds, in all and by suite, among those that worked on all."""
     problems = with_all(of)["all"]
-    unconditional = [p for p in problems if p not in of["conditional"]]
-    columns = {"all": _mean_ranks(regrets, problems), "without conditions": _mean_ranks(regrets, unconditional)}
+    columns = {"all": _mean_ranks(regrets, problems)}
+    if "conditional" in of:
+        columns["without conditions"] = _mean_ranks(regrets, [p for p in problems if p not in of["conditional"]])
+    searchers = sorted(_labels(regrets), key=lambda s: list(columns.values())[-1].get(s, np.inf))
     columns |= {suite: _mean_ranks(regrets, members) for suite, members in of.items()}
-    searchers = sorted(_labels(regrets), key=lambda s: columns["without conditions"].get(s, np.inf))
     lines = [
         f"Mean ranks of simple regret after {runs[0].spec['budget']} trials, {len({run.seed for run in runs})} seeds, "
         "among the searchers that",

@@ -1,6 +1,7 @@
 """What `experiments/default.toml` has found: mean ranks, regrets, coverage, and two surrogates search by search.
 
 uv run python -m experiments.default.report results/default
+uv run python -m experiments.default.report results/noise --experiment experiments/default/noise.toml
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bayeshpo.analysis.regret import Regret, simple_regret
 from bayeshpo.experiment.store import Results, RunRecord
 from experiments.by_suite import Suites, coverage, medians, ranks, suites, whole_seeds, with_all
 
-_EXPERIMENT = Path(__file__).parents[1] / "default.toml"
+_EXPERIMENT = Path("experiments/default.toml")
 _PAIR = ("gp", "warped_outcome")
 _WIDTH = 5.5
 
@@ -32,11 +33,12 @@ _WIDTH = 5.5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
+    parser.add_argument("--experiment", type=Path, default=_EXPERIMENT, help="the file of which these are results")
     parser.add_argument("--output", type=Path, help="folder of table.md and the figure of coverage; RESULTS by default")
     arguments = parser.parse_args()
     folder = arguments.output or arguments.results
     runs = whole_seeds(Results(arguments.results).runs())
-    regrets, of = simple_regret(runs), suites(_EXPERIMENT)
+    regrets, of = simple_regret(runs), suites(arguments.experiment)
     predicted = [line for name in _PAIR for line in ("", *coverage(runs, of, name))]
     text = "\n".join([*ranks(regrets, runs, of), "", *_paired(regrets, runs, of), "", *medians(regrets), *predicted])
     (folder / "table.md").write_text(text + "\n", encoding="utf-8")
