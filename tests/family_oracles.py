@@ -49,7 +49,7 @@ def gp(X, X2, p):
 
 
 def saas(X, X2, p):
-    return ard(X, X2, np.sqrt(1.0 / (p["tau"] * p["lambda"]) + 0.05**2), p["amplitude"])
+    return ard(X, X2, np.sqrt(1.0 / (p["tau"] * p["lambda"]) ** 2 + 0.05**2), p["amplitude"])
 
 
 def warped(X, X2, p):
@@ -84,9 +84,10 @@ def horseshoe(X, X2, p):
     """Weight by weight: of the features, of their squares, and of the products of two."""
     (g, origin), (g2, _) = regression_features(X), regression_features(X2)
     wide = (p["tau"] * p["lambda"]) ** 2
-    s2, eta2 = (p["slab"] ** 2 * wide / (p["slab"] ** 2 + wide))[origin], p["interaction"] ** 2
+    s2 = (p["slab"] ** 2 * wide / (p["slab"] ** 2 + wide))[origin]
+    q2, eta2 = p["curvature"] ** 2, p["interaction"] ** 2
     K = sum(s2[i] * np.outer(g[:, i], g2[:, i]) for i in range(len(s2)))
-    K = K + sum(eta2 / 2 * s2[i] ** 2 * np.outer(g[:, i] ** 2, g2[:, i] ** 2) for i in range(len(s2)))
+    K = K + sum(q2 * s2[i] * np.outer(g[:, i] ** 2, g2[:, i] ** 2) for i in range(len(s2)))
     for i in range(len(s2)):
         for k in range(i):
             K = K + eta2 * s2[i] * s2[k] * np.outer(g[:, i] * g[:, k], g2[:, i] * g2[:, k])

@@ -144,7 +144,7 @@ def gp_values(columns, rng):
 
 def test_saas_with_these_lengthscales_is_gp():
     p, X = gp_values(COLUMNS, np.random.default_rng(0)), trials(9).X
-    own = p | {"tau": 0.2, "lambda": 1.0 / (p["lengthscale"] ** 2 - SHORTEST**2) / 0.2}
+    own = p | {"tau": 0.2, "lambda": 1.0 / np.sqrt(p["lengthscale"] ** 2 - SHORTEST**2) / 0.2}
     del own["lengthscale"]
     expected = covariance(GaussianProcess(), COLUMNS, p, X)
     np.testing.assert_allclose(covariance(SAASGaussianProcess(), COLUMNS, own, X), expected, rtol=1e-10)
@@ -158,7 +158,8 @@ def test_lengthscales_of_saas_stay_above_the_shortest():
 
 
 def test_scales_of_the_horseshoe_stay_below_the_slab():
-    p = {"mean": 0.0, "tau": 1e150, "lambda": np.full(1, 1e150), "slab": 2.0, "interaction": 0.0, "noise": 0.1}
+    p = {"mean": 0.0, "tau": 1e150, "lambda": np.full(1, 1e150), "slab": 2.0, "noise": 0.1}
+    p |= {"curvature": 0.0, "interaction": 0.0}
     X = np.array([[0.4], [0.9]])
     found = covariance(HorseshoeRegression(), LINE, p, X)
     np.testing.assert_allclose(found, 4.0 * (X - 0.5) @ (X - 0.5).T, rtol=1e-12)
