@@ -25,7 +25,7 @@ from bayeshpo.surrogates.features import feature_names
 from bayeshpo.surrogates.gp import GaussianProcess
 from bayeshpo.surrogates.heteroscedastic import HeteroscedasticGaussianProcess
 from bayeshpo.surrogates.horseshoe import HorseshoeRegression
-from bayeshpo.surrogates.saas import SHORTEST, SAASGaussianProcess
+from bayeshpo.surrogates.saas import SHORTEST, SAASGaussianProcess, scale_of_tau
 from bayeshpo.surrogates.sparse import SparseGaussianProcess
 from bayeshpo.surrogates.symbolic import UNCOMPILED, function, pt
 from bayeshpo.surrogates.warped import WarpedGaussianProcess
@@ -155,6 +155,19 @@ def test_lengthscales_of_saas_stay_above_the_shortest():
     expected = covariance(GaussianProcess(), LINE, p | {"lengthscale": np.full(1, SHORTEST)}, np.array([[0.4], [0.45]]))
     found = covariance(SAASGaussianProcess(), LINE, p, np.array([[0.4], [0.45]]))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [2, 25])
+def test_tau_of_saas_expects_one_effective_hyperparameter(dimension):
+    rng = np.random.default_rng(0)
+    p = {"mean": 0.0, "amplitude": 1.0, "lengthscale": np.full(1, 30.0), "noise": 0.1}
+    K = covariance(GaussianProcess(), LINE, p, np.linspace(0.0, 1.0, 200)[:, None])
+    lost = 30.0**2 * (1.0 - K.mean())
+    assert lost == pytest.approx(5.0 / 36.0, rel=0.02)
+    v = lost * (scale_of_tau(dimension) * np.abs(rng.standard_cauchy((20_000, dimension)))) ** 2
+    effective = (v / (v + 0.03**2)).sum(axis=1)
+    # Within the Monte Carlo error, and that of what is lost.
+    assert effective.mean() == pytest.approx(1.0, abs=0.02 + 4.0 * effective.std() / np.sqrt(20_000))
 
 
 def test_scales_of_the_horseshoe_stay_below_the_slab():

@@ -104,6 +104,19 @@ def four_of_many(X: np.ndarray) -> np.ndarray:
     return np.sin(4.0 * X[:, 0]) + 2.0 * (X[:, 1] - 0.5) * X[:, 2] + 2.0 * (X[:, 3] - 0.3) ** 2
 
 
+def three_of_many(X: np.ndarray) -> np.ndarray:
+    """Products of the first three numbers, and the third alone."""
+    Z = X[:, :3] - 0.5
+    return 4.0 * Z[:, 0] * Z[:, 1] + 1.5 * np.sin(4.0 * X[:, 1] * X[:, 2]) + X[:, 2]
+
+
+def two_of_many(X: np.ndarray) -> np.ndarray:
+    """A fiftieth of Branin's function of the first two numbers."""
+    a, b = 15.0 * X[:, 0] - 5.0, 15.0 * X[:, 1]
+    square = (b - 5.1 / (4.0 * np.pi**2) * a**2 + 5.0 / np.pi * a - 6.0) ** 2
+    return (square + 10.0 * (1.0 - 0.125 / np.pi) * np.cos(a) + 10.0) / 50.0
+
+
 def response_surface(X: np.ndarray) -> np.ndarray:
     """Linear in two numbers, quadratic in a third, with one interaction."""
     return X[:, 0] - 0.7 * X[:, 1] + 2.0 * (X[:, 2] - 0.4) ** 2 + 1.5 * (X[:, 0] - 0.5) * (X[:, 3] - 0.5)
@@ -196,6 +209,8 @@ CASES = {
     "outliers": Case("student_t", "one trial in eight far off, too high or too low", 2, 32, valley, one_in_eight),
     "no interactions": Case("additive", "8 waves", 8, 40, waves),
     "4 of 25": Case("saas", "4 of 25 numbers matter", 25, 40, four_of_many),
+    "3 of 25": Case("saas", "3 of 25 numbers matter, in products", 25, 40, three_of_many),
+    "2 of 25": Case("saas", "2 of 25 numbers matter, Branin", 25, 40, two_of_many),
     "response surface": Case("horseshoe", "4 of 10 numbers, one in an interaction alone", 10, 25, response_surface),
     "few effects": Case("horseshoe", "effects of 5 of 20 numbers, noise 0.3", 20, 30, few_effects, lambda X: 0.3),
     "cliff": Case("bayesian_neural_network", "a cliff across 2 numbers", 2, 40, cliff),
