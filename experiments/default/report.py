@@ -1,7 +1,7 @@
 """What `experiments/default.toml` has found: mean ranks, regrets, coverage, and two surrogates search by search.
 
 uv run python -m experiments.default.report results/default
-uv run python -m experiments.default.report results/noise --experiment experiments/default/noise.toml
+uv run python -m experiments.default.report results/closer --experiment experiments/default/closer.toml
 """
 
 from __future__ import annotations
