@@ -55,7 +55,8 @@ def binned(values, bins):
 def test_the_remaining_regret_is_that_of_many_functions(line, functions):
     draws = line.predictive.condition(line.Q, line.data)
     joint = JointPredictive(line.predictive, noise=False)
-    found = remaining(Outlook(joint, draws, evidence(line), np.random.default_rng(1)), GRID[5], 64)
+    outlook = Outlook(joint, draws, evidence(line), np.random.default_rng(1))
+    found = remaining(line.predictive, outlook, GRID[5], 64)
     regret = functions[:, 5] - functions.min(axis=1)
     n = len(found.regret)
     assert n == COPIES * 64
