@@ -42,7 +42,8 @@ def ranks(regrets: Sequence[Regret], runs: Sequence[RunRecord], of: Suites) -> l
     columns = {"all": _mean_ranks(regrets, problems)}
     if "conditional" in of:
         columns["without conditions"] = _mean_ranks(regrets, [p for p in problems if p not in of["conditional"]])
-    searchers = sorted(_labels(regrets), key=lambda s: list(columns.values())[-1].get(s, np.inf))
+    order = columns.get("without conditions", columns["all"])
+    searchers = sorted(_labels(regrets), key=lambda s: order.get(s, np.inf))
     columns |= {suite: _mean_ranks(regrets, members) for suite, members in of.items()}
     lines = [
         f"Mean ranks of simple regret after {runs[0].spec['budget']} trials, {len({run.seed for run in runs})} seeds, "

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.surrogates.base import Parameters, TrainingData
 from bayeshpo.surrogates.censored_likelihood import censored_factors, censored_log_density
@@ -41,30 +40,25 @@ class CensoredGaussianProcess(GaussianProcess):
         """How many bounds the fit has seen."""
         return {"bounds": len(data.arrays["bound"])}
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; its log density is that of losses and bounds.
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """Its log density is that of losses and bounds.
 
         Draws of the outcome, and functions of the prior, are of losses alone, as if there were no bounds.
         """
-        named = self.prepared(columns, TrainingData.none(columns.dimension).extended(X, y)).named()
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            data = {name: pm.Data(name, array) for name, array in named.items()}
-            p = self.priors(columns)
-            mean, K, variance = self.moments(columns, p, data)
-            m = data["bound"].shape[0]
-            pm.CustomDist(
-                "outcome",
-                mean[m:],
-                K[m:, m:],
-                variance,
-                K,
-                data["bound"] - mean[:m],
-                dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
-                signature="(n),(n,n),(),(k,k),(m)->(n)",
-                logp=lambda value, mean, _, variance, K, bound: censored_log_density(K, bound, value - mean, variance),
-                observed=data["y"],
-            )
-        return model
+        mean, K, variance = self.moments(columns, p, data)
+        m = data["bound"].shape[0]
+        pm.CustomDist(
+            "outcome",
+            mean[m:],
+            K[m:, m:],
+            variance,
+            K,
+            data["bound"] - mean[:m],
+            dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
+            signature="(n),(n,n),(),(k,k),(m)->(n)",
+            logp=lambda value, mean, _, variance, K, bound: censored_log_density(K, bound, value - mean, variance),
+            observed=data["y"],
+        )
 
     def moments(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         """Prior mean (m + n,) and covariance of f at the bounds' points and at those of the losses, and the noise's."""

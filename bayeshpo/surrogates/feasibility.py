@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import Parameters, TrainingData
@@ -54,21 +53,17 @@ class FeasibilityProcess(GaussianProcessSurrogate):
         """amplitude^2 everywhere."""
         return pt.full((X.shape[0],), pt.sqr(p["amplitude"]))
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; a draw of the outcome is the sign of g with a standard normal variable added."""
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            X_data, y_data = pm.Data("X", X), pm.Data("y", y)
-            p = self.priors(columns)
-            pm.CustomDist(
-                "outcome",
-                self.mean(columns, p, X_data),
-                self.covariance(columns, p, X_data),
-                dist=_signs,
-                signature="(n),(n,n)->(n)",
-                logp=lambda z, mean, K: bernoulli_log_density(K, mean, z),
-                observed=y_data,
-            )
-        return model
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """A draw of the outcome is the sign of g with a standard normal variable added."""
+        pm.CustomDist(
+            "outcome",
+            self.mean(columns, p, data["X"]),
+            self.covariance(columns, p, data["X"]),
+            dist=_signs,
+            signature="(n),(n,n)->(n)",
+            logp=lambda z, mean, K: bernoulli_log_density(K, mean, z),
+            observed=data["y"],
+        )
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """M (n, n) and alpha (n,) of the approximate posterior of g."""

@@ -13,6 +13,7 @@ from bayeshpo.surrogates.base import NUGGET, Parameters, Surrogate, TrainingData
 from bayeshpo.surrogates.columns import Columns
 from bayeshpo.surrogates.marginal_likelihood import conditional_factors, gaussian_log_density
 from bayeshpo.surrogates.symbolic import pm, pt
+from bayeshpo.surrogates.training_data import lowest
 
 
 class GaussianProcessSurrogate(Surrogate):
@@ -62,23 +63,26 @@ class GaussianProcessSurrogate(Surrogate):
         return self.mean(columns, p, X), self.covariance(columns, p, X), self.noise_variance(columns, p, data)
 
     def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; one observed node, the whole outcome vector."""
-        named = self.prepared(columns, TrainingData.none(columns.dimension).extended(X, y)).named()
+        """The PyMC model: the data by name, the priors, and the likelihood."""
+        named = self.prepared(columns, TrainingData(X, y, 0.0, 1.0, X[:0], lowest(y))).named()
         with pm.Model(coords={"hyperparameter": columns.names}) as model:
             data = {name: pm.Data(name, array) for name, array in named.items()}
-            p = self.priors(columns)
-            mean, K, variance = self.moments(columns, p, data)
-            pm.CustomDist(
-                "outcome",
-                mean,
-                K,
-                variance,
-                dist=multivariate_normal,
-                signature="(n),(n,n),(n)->(n)" if variance.ndim else "(n),(n,n),()->(n)",
-                logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
-                observed=self.observed(p, data),
-            )
+            self.likelihood(columns, self.priors(columns), data)
         return model
+
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """Add "outcome" to the model that is open: one observed node, the whole outcome vector."""
+        mean, K, variance = self.moments(columns, p, data)
+        pm.CustomDist(
+            "outcome",
+            mean,
+            K,
+            variance,
+            dist=multivariate_normal,
+            signature="(n),(n,n),(n)->(n)" if variance.ndim else "(n),(n,n),()->(n)",
+            logp=lambda value, mean, K, variance: gaussian_log_density(K, value - mean, variance),
+            observed=self.observed(p, data),
+        )
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """Inverse Cholesky factor M (N, N), weights alpha (N,) and the jitter that was needed."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.surrogates.base import NUGGET, Parameters, TrainingData
 from bayeshpo.surrogates.columns import Columns
@@ -106,33 +105,28 @@ class LearningCurveGaussianProcess(GaussianProcess):
             "finish": register("finish", pm.LogNormal.dist(0.3, 0.5)),
         }
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; its log density is that of final losses and curves.
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """Its log density is that of final losses and curves.
 
         Draws of the outcome, and functions of the prior, are of final losses alone, as if there were no curves.
         """
-        named = self.prepared(columns, TrainingData.none(columns.dimension).extended(X, y)).named()
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            data = {name: pm.Data(name, array) for name, array in named.items()}
-            p = self.priors(columns)
-            mean, K, variance = self.moments(columns, p, data)
-            pm.CustomDist(
-                "outcome",
-                self.mean(columns, p, data["X"]),
-                self.covariance(columns, p, data["X"]),
-                self.noise_variance(columns, p, data),
-                K,
-                (self.observed(p, data) - mean)[: mean.shape[0] - data["y"].shape[0]],
-                variance,
-                Said.of(p, data).log_rest,
-                dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
-                signature="(n),(n,n),(),(m,m),(e),(m),()->(n)",
-                logp=lambda value, mean, _, __, K, curves, variance, log_rest: (
-                    log_rest + gaussian_log_density(K, pt.concatenate([curves, value - mean]), variance)
-                ),
-                observed=data["y"],
-            )
-        return model
+        mean, K, variance = self.moments(columns, p, data)
+        pm.CustomDist(
+            "outcome",
+            self.mean(columns, p, data["X"]),
+            self.covariance(columns, p, data["X"]),
+            self.noise_variance(columns, p, data),
+            K,
+            (self.observed(p, data) - mean)[: mean.shape[0] - data["y"].shape[0]],
+            variance,
+            Said.of(p, data).log_rest,
+            dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
+            signature="(n),(n,n),(),(m,m),(e),(m),()->(n)",
+            logp=lambda value, mean, _, __, K, curves, variance, log_rest: (
+                log_rest + gaussian_log_density(K, pt.concatenate([curves, value - mean]), variance)
+            ),
+            observed=data["y"],
+        )
 
     def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """What curves say (T,), the losses at which trials were stopped less what is kept (S,), final losses (n,)."""

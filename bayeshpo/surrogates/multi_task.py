@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.errors import SpecificationError
 from bayeshpo.history import History
@@ -114,32 +113,27 @@ class MultiTaskGaussianProcess(GaussianProcess):
         }
         return {**p, **{name: register(name, prior, dims="task") for name, prior in shared.items()}}
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; its log density is that of all tasks' trials.
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """Its log density is that of all tasks' trials.
 
         Draws of the outcome, and functions of the prior, are this study's alone, as if there were no earlier trials.
         """
-        arrays = self.arrays(columns, TrainingData.none(columns.dimension))
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            data = {name: pm.Data(name, a) for name, a in {"X": X, "y": y, **arrays}.items()}
-            p = self.priors(columns)
-            mean, K, variance = self.moments(columns, p, data)
-            pm.CustomDist(
-                "outcome",
-                self.mean(columns, p, data["X"]),
-                self.covariance(columns, p, data["X"]),
-                self.noise_variance(columns, p, data),
-                K,
-                (self.observed(p, data) - mean)[: data["earlier_y"].shape[0]],
-                variance,
-                dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
-                signature="(n),(n,n),(),(m,m),(e),(m)->(n)",
-                logp=lambda value, mean, _, __, K, earlier, variance: gaussian_log_density(
-                    K, pt.concatenate([earlier, value - mean]), variance
-                ),
-                observed=data["y"],
-            )
-        return model
+        mean, K, variance = self.moments(columns, p, data)
+        pm.CustomDist(
+            "outcome",
+            self.mean(columns, p, data["X"]),
+            self.covariance(columns, p, data["X"]),
+            self.noise_variance(columns, p, data),
+            K,
+            (self.observed(p, data) - mean)[: data["earlier_y"].shape[0]],
+            variance,
+            dist=lambda mean, K, variance, *rest: multivariate_normal(mean, K, variance, rest[-1]),
+            signature="(n),(n,n),(),(m,m),(e),(m)->(n)",
+            logp=lambda value, mean, _, __, K, earlier, variance: gaussian_log_density(
+                K, pt.concatenate([earlier, value - mean]), variance
+            ),
+            observed=data["y"],
+        )
 
     def covariance_with_trials(self, columns: Columns, p: Parameters, data: Mapping[str, Any], Z: Any) -> Any:
         """Prior covariance of f at Z (m, D) with the functions of all tasks at their trials, the earlier ones first."""

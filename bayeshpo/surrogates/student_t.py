@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import NUGGET, Parameters
@@ -54,23 +53,19 @@ class StudentTProcess(GaussianProcess):
         nu = given(self.nu_prior, pm.Truncated.dist(pm.Gamma.dist(2.0, 0.1), lower=1.0))
         return {**super().priors(columns), "nu": register("nu", nu)}
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; one observed node, the whole outcome vector."""
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            X_data, y_data = pm.Data("X", X), pm.Data("y", y)
-            p = self.priors(columns)
-            pm.CustomDist(
-                "outcome",
-                self.mean(columns, p, X_data),
-                self.covariance(columns, p, X_data),
-                p["noise"],
-                p["nu"],
-                dist=_outcomes,
-                signature="(n),(n,n),(),()->(n)",
-                logp=lambda y, mean, K, noise, nu: mixture_log_density(K, y - mean, *student_t_mixture(noise, nu)),
-                observed=y_data,
-            )
-        return model
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """Normal f with Student's t added."""
+        pm.CustomDist(
+            "outcome",
+            self.mean(columns, p, data["X"]),
+            self.covariance(columns, p, data["X"]),
+            p["noise"],
+            p["nu"],
+            dist=_outcomes,
+            signature="(n),(n,n),(),()->(n)",
+            logp=lambda y, mean, K, noise, nu: mixture_log_density(K, y - mean, *student_t_mixture(noise, nu)),
+            observed=data["y"],
+        )
 
     def condition(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> dict[str, Any]:
         """That of `gp` with the variance (n,) of each trial's noise that stands for Student's t."""

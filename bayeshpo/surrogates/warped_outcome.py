@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pymc
 
 from bayeshpo.surrogates import priors
 from bayeshpo.surrogates.base import Parameters, Surrogate, TrainingData
@@ -19,7 +18,6 @@ from bayeshpo.surrogates.marginal_likelihood import gaussian_log_density
 from bayeshpo.surrogates.outcome import mixture_of_normals
 from bayeshpo.surrogates.priors import Prior, given, register
 from bayeshpo.surrogates.symbolic import pm, pt
-from bayeshpo.surrogates.training_data import lowest
 
 
 @dataclass(frozen=True)
@@ -57,28 +55,23 @@ class WarpedOutcomeGaussianProcess(GaussianProcess):
         """ "lowest" (1,), where the map is finest: known before the losses are, as location and scale are."""
         return {"lowest": np.array([data.lowest])}
 
-    def model(self, columns: Columns, X: np.ndarray, y: np.ndarray) -> pymc.Model:
-        """The PyMC model; the density of y is that of h with what w stretches it by."""
-        named = self.prepared(columns, TrainingData(X, y, 0.0, 1.0, X[:0], lowest(y))).named()
-        with pm.Model(coords={"hyperparameter": columns.names}) as model:
-            data = {name: pm.Data(name, array) for name, array in named.items()}
-            p = self.priors(columns)
-            mean, K, variance = self.moments(columns, p, data)
-            pm.CustomDist(
-                "outcome",
-                mean,
-                K,
-                variance,
-                data["lowest"][0],
-                p["bend"],
-                dist=lambda mean, K, variance, lowest, bend, size: CubicMap(lowest, bend)(
-                    multivariate_normal(mean, K, variance, size)
-                ),
-                signature="(n),(n,n),(),(),()->(n)",
-                logp=_log_density,
-                observed=data["y"],
-            )
-        return model
+    def likelihood(self, columns: Columns, p: Parameters, data: Mapping[str, Any]) -> None:
+        """The density of y is that of h with what w stretches it by."""
+        mean, K, variance = self.moments(columns, p, data)
+        pm.CustomDist(
+            "outcome",
+            mean,
+            K,
+            variance,
+            data["lowest"][0],
+            p["bend"],
+            dist=lambda mean, K, variance, lowest, bend, size: CubicMap(lowest, bend)(
+                multivariate_normal(mean, K, variance, size)
+            ),
+            signature="(n),(n,n),(),(),()->(n)",
+            logp=_log_density,
+            observed=data["y"],
+        )
 
     def observed(self, p: Parameters, data: Mapping[str, Any]) -> Any:
         """h with its noise (n,), of which the conditional is `gp`'s."""

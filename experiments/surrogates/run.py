@@ -31,6 +31,7 @@ from bayeshpo.inference.predictive import predictive
 from bayeshpo.inference.sequential import Sequential
 from bayeshpo.parallel import one_blas_thread
 from bayeshpo.problems.logistic_breast_cancer import LogisticBreastCancer
+from bayeshpo.problems.synthetic import Branin
 from bayeshpo.registry import create
 from bayeshpo.space import SearchSpace, as_space
 from bayeshpo.surrogates.base import Surrogate, TrainingData
@@ -112,9 +113,7 @@ def three_of_many(X: np.ndarray) -> np.ndarray:
 
 def two_of_many(X: np.ndarray) -> np.ndarray:
     """A fiftieth of Branin's function of the first two numbers."""
-    a, b = 15.0 * X[:, 0] - 5.0, 15.0 * X[:, 1]
-    square = (b - 5.1 / (4.0 * np.pi**2) * a**2 + 5.0 / np.pi * a - 6.0) ** 2
-    return (square + 10.0 * (1.0 - 0.125 / np.pi) * np.cos(a) + 10.0) / 50.0
+    return np.array([Branin().function(x) for x in 15.0 * X[:, :2] - [5.0, 0.0]]) / 50.0
 
 
 def response_surface(X: np.ndarray) -> np.ndarray:
